@@ -1,0 +1,237 @@
+"""The command line ``tera``: parses arguments and hands over; every command lives elsewhere.
+
+Nothing heavy is imported before a command is known, so that ``tera --help`` answers at once.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from acquisition.language import t
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"tera: {message}\n{t('see')} {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="tera",
+        description=t("Reads instruments, verifies them by the law, and delivers every verdict."),
+        epilog=t(
+            "Exit codes: 0 done, conforming; 1 done, not conforming; 2 bad input; 3 no answer; 130 interrupted."
+        ),
+    )
+    parser.add_argument("--version", action="store_true", help=t("print the version"))
+    commands = parser.add_subparsers(dest="command", metavar=t("command"))
+
+    def command(name: str, module: str, summary: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=f"{t('Example')}:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(module=module)
+        made.add_argument("--json", action="store_true", help=t("one JSON value per line"))
+        return made
+
+    def configured(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made.add_argument(
+            "--config",
+            type=Path,
+            default=Path("config.toml"),
+            metavar="FILE",
+            help=t("configuration of the station (default: config.toml here)"),
+        )
+        return made
+
+    configured(
+        command(
+            "demo", "demo", t("the main job on simulated instruments; ends by itself"), "tera demo"
+        )
+    )
+    configured(
+        command(
+            "run",
+            "serve",
+            t("the service: benches stream, verdicts go out, until SIGTERM"),
+            "tera run --config config.toml",
+        )
+    )
+    configured(
+        command(
+            "doctor",
+            "doctor",
+            t("check configuration, instruments, broker, store, clock and disk"),
+            "tera doctor",
+        )
+    )
+    read = command(
+        "read",
+        "read",
+        t("indications from one instrument"),
+        "tera read --driver mt-sics --port /dev/ttyUSB0 --set baudrate=9600 --count 5",
+    )
+    _instrument_arguments(read)
+    read.add_argument(
+        "--port",
+        required=True,
+        metavar="URL",
+        help=t(
+            "device path, socket://host:port, tcp://host:502, rtu:///dev/ttyUSB0, rtu+tcp://host:4001"
+        ),
+    )
+    read.add_argument("--count", type=int, metavar="N", help=t("stop after N indications"))
+    read.add_argument("--seconds", type=float, metavar="S", help=t("stop after S seconds"))
+    decode = command(
+        "decode",
+        "read",
+        t("indications from bytes on standard input"),
+        "tera decode --driver mt-sics < capture.bin",
+    )
+    _instrument_arguments(decode)
+    simulate = command(
+        "simulate",
+        "simulate",
+        t("one simulated instrument on a pty or TCP, until stopped"),
+        "tera simulate mt-sics --port pty:/tmp/scale --set load='5 kg'",
+    )
+    simulate.add_argument(
+        "name", metavar="NAME", help=t("driver name, or a register map for a Modbus meter")
+    )
+    simulate.add_argument(
+        "--port", required=True, metavar="URL", help=t("pty:/path/to/link or tcp://127.0.0.1:PORT")
+    )
+    _settings_argument(simulate)
+    mpe = command(
+        "mpe",
+        "law",
+        t("the legal limit at each value"),
+        "tera mpe r76 --class III --with e=5g 2500g 10005g",
+    )
+    mpe.add_argument("table", metavar="TABLE", help=t("table id, for example r76 or r76@2006"))
+    mpe.add_argument(
+        "--class", dest="accuracy_class", required=True, metavar="CLASS", help=t("accuracy class")
+    )
+    mpe.add_argument(
+        "--stage", default="initial", metavar="STAGE", help="initial | subsequent | in_service"
+    )
+    mpe.add_argument("--on", metavar="DATE", help=t("the law of this day (YYYY-MM-DD)"))
+    mpe.add_argument(
+        "--with",
+        dest="characteristics",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=t("a characteristic, for example e=5g or mmq=5L"),
+    )
+    mpe.add_argument(
+        "values", nargs="+", metavar="VALUE", help=t("a value with its unit, for example 2500g")
+    )
+    configured(
+        command(
+            "tables",
+            "law",
+            t("every legal table: source, validity, digest, approved or not"),
+            "tera tables",
+        )
+    )
+    evaluate = configured(
+        command(
+            "evaluate",
+            "law",
+            t("a verdict from an observation sheet (cerapan)"),
+            "tera evaluate examples/nawi.toml --plot nawi.svg",
+        )
+    )
+    evaluate.add_argument(
+        "sheet", type=Path, metavar="SHEET", help=t("observation sheet, TOML or JSON")
+    )
+    evaluate.add_argument(
+        "--plot", type=Path, metavar="FILE", help=t("draw errors and limits to FILE (.svg or .png)")
+    )
+    verify = configured(
+        command(
+            "verify",
+            "verify",
+            t("run a routine in the terminal, step by step"),
+            "tera verify timbangan-1",
+        )
+    )
+    verify.add_argument(
+        "subject",
+        metavar="ORDER_OR_INSTRUMENT",
+        help=t("an order, or the name of an instrument in the configuration"),
+    )
+    verify.add_argument(
+        "--unattended",
+        action="store_true",
+        help=t("let simulated hands do the steps (simulated instruments only)"),
+    )
+    return parser
+
+
+def _instrument_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--driver", required=True, metavar="NAME", help=t("protocol of the instrument, or modbus")
+    )
+    _settings_argument(parser)
+
+
+def _settings_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=t("a setting, for example baudrate=9600"),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``tera`` and return its exit code."""
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.version:
+        from importlib.metadata import version
+
+        print(f"tera (tante-sari) {version('tante-sari')}")
+        return 0
+    if parsed.command is None:
+        parser.print_help()
+        return 2
+    try:
+        command = importlib.import_module(f"acquisition.commands.{parsed.module}")
+        code: int = command.main(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _failed(error)
+    return code
+
+
+def _failed(error: Exception) -> int:
+    from acquisition.faults import PROGRAM_FAULT, exit_code, sentence
+
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    code = exit_code(error)
+    if code == PROGRAM_FAULT:
+        import traceback
+
+        traceback.print_exception(error)
+        print(t("tera itself failed; the lines above are for a bug report"), file=sys.stderr)
+        return code
+    print(f"tera: {sentence(error)}", file=sys.stderr)
+    return code

@@ -1,0 +1,198 @@
+"""``tera demo``: the main job, start to end, on simulated instruments with everything else real.
+
+Real ptys and Modbus servers, the real drivers, the real outbox, an MQTT broker (embedded), and a
+records system that stores and acknowledges. Everything is a trial, and says so.
+"""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker.embedded import embedded_broker
+from broker.subscriber import Subscriber
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from acquisition.config import Bench, Instrument, Station, load_station
+from acquisition.faults import Abandoned, BadInput, sentence
+from acquisition.language import choose, t
+from acquisition.output import (
+    console,
+    print_json,
+    progress_console,
+    table,
+    verification_tables,
+    word,
+)
+from acquisition.session import PointObserved, Recorded, Started, run
+from acquisition.station import Running, is_trial, running
+from broker.store import RecordStore
+
+_RECEIPTS_WITHIN = 15.0
+"""How long the records system may take to acknowledge everything [s]."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one instrument."""
+
+    instrument: str
+    record: Mapping[str, Any] | None = None
+    fault: str = ""
+    stored: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    settings = load_station(arguments.config)
+    choose(settings.console.language)
+    logging.basicConfig(level=logging.ERROR)
+    simulated = tuple(b for b in settings.bench if is_trial(b))
+    if not simulated:
+        raise BadInput(
+            'no bench in {file} is simulated: the demo needs instruments with port = "simulated"',
+            file=arguments.config,
+        )
+    folder = settings.store.outbox.parent / "demo"
+    store = settings.store.model_copy(
+        update={"outbox": folder / "outbox.sqlite", "records": folder / "records.sqlite"}
+    )
+    return asyncio.run(
+        _demo(settings.model_copy(update={"bench": simulated, "store": store}), arguments.json)
+    )
+
+
+async def _demo(settings: Station, as_json: bool) -> int:
+    records = settings.store.records
+    records.parent.mkdir(parents=True, exist_ok=True)
+    store = await RecordStore.open(records)
+    try:
+        async with embedded_broker() as address:
+            subscriber = Subscriber(store, address, settings.office.code)
+            receiving = asyncio.create_task(subscriber.run(), name="records system")
+            try:
+                async with asyncio.timeout(_RECEIPTS_WITHIN):
+                    await subscriber.ready.wait()
+                async with running(settings, address) as station:
+                    outcomes = await _verify_all(station)
+                    await _receipts(station, store, outcomes)
+            finally:
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+    finally:
+        await store.close()
+    if as_json:
+        print_json(o.record for o in outcomes if o.record is not None)
+    else:
+        _show(outcomes, records)
+    complete = all(o.record is not None and o.stored is not None for o in outcomes)
+    return 0 if complete else 3
+
+
+async def _verify_all(station: Running) -> list[Outcome]:
+    """Verify every instrument under test: benches side by side, instruments of a bench in turn."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=progress_console(),
+    )
+    outcomes: list[Outcome] = []
+
+    async def work(bench: Bench) -> None:
+        for subject in bench.instrument:
+            if subject.role == "under_test":
+                outcome = Outcome(subject.name)
+                outcomes.append(outcome)
+                await _verify(station, bench, subject, outcome, progress)
+
+    with progress:
+        async with asyncio.TaskGroup() as group:
+            for bench in station.settings.bench:
+                group.create_task(work(bench), name=bench.name)
+    order = [i.name for b in station.settings.bench for i in b.instrument]
+    return sorted(outcomes, key=lambda o: order.index(o.instrument))
+
+
+async def _verify(
+    station: Running, bench: Bench, subject: Instrument, outcome: Outcome, progress: Progress
+) -> None:
+    bar = progress.add_task(subject.name, total=None)
+    try:
+        job = station.job(bench, subject, station.simulated_hand(bench, subject))
+        async for event in run(job):
+            match event:
+                case Started(_, _, points):
+                    progress.update(bar, total=points)
+                case PointObserved():
+                    progress.advance(bar)
+                case Recorded(record):
+                    outcome.record = record
+                case _:
+                    pass
+    except Abandoned as error:
+        outcome.fault = sentence(error)
+
+
+async def _receipts(station: Running, store: RecordStore, outcomes: list[Outcome]) -> None:
+    """Wait until the records system has acknowledged every verdict."""
+    try:
+        async with asyncio.timeout(_RECEIPTS_WITHIN):
+            await station.outbox.wait_until_receipted()
+    except TimeoutError:
+        pass  # the table below shows which verdict has no receipt
+    for outcome in outcomes:
+        if outcome.record is not None:
+            outcome.stored = await station.outbox.stored_number(outcome.record["id"])
+
+
+def _show(outcomes: list[Outcome], records: Path) -> None:
+    out = console()
+    out.print()
+    for outcome in outcomes:
+        if outcome.record is None:
+            out.print(f"{outcome.instrument}: {t('abandoned')}: {outcome.fault}", style="red")
+            continue
+        for drawn in verification_tables(outcome.record, outcome.instrument):
+            out.print(drawn)
+    summary = table(
+        t("Verdicts"),
+        [
+            (t("instrument"), "left"),
+            (t("routine"), "left"),
+            (t("verdict"), "left"),
+            (t("legal table"), "left"),
+            (t("number"), "right"),
+            (t("stored as"), "right"),
+            (t("status"), "left"),
+        ],
+    )
+    for outcome in outcomes:
+        record = outcome.record
+        if record is None:
+            continue
+        summary.add_row(
+            outcome.instrument,
+            record["routine"],
+            word(record["verdict"]),
+            f"{record['table']['id']}@{record['table']['edition']}",
+            str(record["number"]),
+            "–" if outcome.stored is None else str(outcome.stored),
+            t("TRIAL, not legal") if record["trial"] else "",
+        )
+    out.print(summary)
+    out.print(
+        t("All instruments are simulated: every verdict is a trial and legally void."),
+        style="yellow",
+    )
+    out.print(t("Stored and acknowledged in {file}", file=_short(records)))
+
+
+def _short(path: Path) -> str:
+    """Write a path relative to here where it lies below here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,238 @@
+"""``tera doctor``: what is wrong at this station, and what to do about it.
+
+Each check answers for itself, so that one fault never hides another.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from broker.publisher import reach
+
+from acquisition.clock import ClockState, clock_state
+from acquisition.config import Instrument, Station, load_station
+from acquisition.faults import sentence
+from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
+from acquisition.language import choose, t
+from acquisition.output import console, print_json, table
+from acquisition.station import approved_digests, broker_address
+from broker.outbox import Outbox
+from calibration.mpe import legal_table
+from drivers.indication import Condition, Indication
+
+_ANSWER_WITHIN = 5.0
+"""How long an instrument may take to show its first indication [s]."""
+
+_LITTLE_SPACE = 500_000_000
+"""Free disk below which committed verdicts are in danger [byte]."""
+
+_ROUTINE_TABLES = {"nawi": "r76", "volume-meter": "r117"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check."""
+
+    what: str
+    state: str
+    """``ok``, ``note`` (works, with a limit that matters) or ``fault``."""
+    text: str
+    advice: str = ""
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    settings = load_station(arguments.config)
+    choose(settings.console.language)
+    findings = asyncio.run(_examine(settings))
+    if arguments.json:
+        print_json(
+            {"check": f.what, "state": f.state, "text": f.text, "advice": f.advice}
+            for f in findings
+        )
+    else:
+        _show(findings)
+    return 3 if any(f.state == "fault" for f in findings) else 0
+
+
+async def _examine(settings: Station) -> list[Finding]:
+    findings = [Finding(t("configuration"), "ok", t("read without errors"))]
+    findings += _standards(settings)
+    findings += _tables(settings)
+    findings.append(_clock())
+    findings.append(_disk(settings.store.outbox))
+    findings.append(await _outbox(settings.store.outbox))
+    findings.append(await _broker(settings))
+    workshop, lines = SimulatedWorkshop(), Lines()
+    try:
+        checks = [
+            _instrument(instrument, workshop, lines)
+            for bench in settings.bench
+            for instrument in bench.instrument
+        ]
+        findings += await asyncio.gather(*checks)
+    finally:
+        await lines.aclose()
+        await workshop.stop()
+    return findings
+
+
+def _standards(settings: Station) -> list[Finding]:
+    today = date.today()  # noqa: DTZ011 — a due date is a day at the office
+    findings = []
+    for standard in settings.standards:
+        what = t("standard {id}", id=standard.id)
+        left = (standard.due - today).days
+        if left < 0:
+            findings.append(
+                Finding(
+                    what,
+                    "fault",
+                    t("its certificate ended on {due}", due=standard.due),
+                    t("have it calibrated; until then no verdict that uses it is legal"),
+                )
+            )
+        else:
+            state = "note" if left < 30 else "ok"
+            findings.append(Finding(what, state, t("valid until {due}", due=standard.due)))
+    return findings
+
+
+def _tables(settings: Station) -> list[Finding]:
+    approved = approved_digests(settings)
+    findings = []
+    for routine in dict.fromkeys(bench.routine for bench in settings.bench):
+        entry = legal_table(_ROUTINE_TABLES[routine])
+        what = t("legal table {id}", id=f"{entry.id}@{entry.edition}")
+        if entry.digest in approved:
+            findings.append(Finding(what, "ok", t("approved by the office")))
+        else:
+            findings.append(
+                Finding(
+                    what,
+                    "note",
+                    t("not approved by the office: its verdicts are not legal"),
+                    t("compare it with the law, then enter its digest under [[approval]]"),
+                )
+            )
+    return findings
+
+
+def _clock() -> Finding:
+    state = clock_state()
+    if state is ClockState.SYNCHRONISED:
+        return Finding(t("clock"), "ok", t("synchronised"))
+    return Finding(
+        t("clock"),
+        "note",
+        t("not synchronised: verdicts will say so"),
+        t("switch on NTP, for example with timedatectl set-ntp true"),
+    )
+
+
+def _disk(outbox: Path) -> Finding:
+    folder = next(p for p in outbox.parents if p.exists())
+    free = shutil.disk_usage(folder).free
+    text = t("{free} GB free", free=f"{free / 1e9:.1f}")
+    if not os.access(folder, os.W_OK):
+        return Finding(t("disk"), "fault", t("{folder} cannot be written", folder=folder))
+    if free < _LITTLE_SPACE:
+        return Finding(t("disk"), "fault", text, t("make room: without it no run can start"))
+    return Finding(t("disk"), "ok", text)
+
+
+async def _outbox(path: Path) -> Finding:
+    what = t("outbox")
+    if not path.exists():
+        return Finding(what, "ok", t("will be made at the first start"))
+    try:
+        outbox = await Outbox.open(path)
+        try:
+            counts = await outbox.counts()
+        finally:
+            await outbox.close()
+    except Exception as error:
+        return Finding(what, "fault", sentence(error), t("do not delete it; call for help"))
+    return Finding(
+        what, "ok", t("{waiting} records wait for their receipt", waiting=counts.waiting)
+    )
+
+
+async def _broker(settings: Station) -> Finding:
+    what = t("broker")
+    address = broker_address(settings)
+    try:
+        version = await reach(address, within=_ANSWER_WITHIN)
+    except Exception as error:
+        return Finding(
+            what,
+            "fault",
+            sentence(error),
+            t("verdicts wait on disk until it is back; check [broker] and the network"),
+        )
+    return Finding(what, "ok", t("answers with MQTT {version}", version=version))
+
+
+async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: Lines) -> Finding:
+    what = t("instrument {name}", name=settings.name)
+    try:
+        port = await workshop.start(settings) if is_simulated(settings) else settings.port
+        driver = make_driver(settings, port, lines)
+        async with contextlib.aclosing(driver.indications()) as indications:
+            first = await _first(indications)
+    except Exception as error:
+        return Finding(what, "fault", sentence(error), _advice(settings))
+    if first is None:
+        return Finding(
+            what,
+            "fault",
+            t("no indication within {seconds} s", seconds=_ANSWER_WITHIN),
+            _advice(settings),
+        )
+    if first.condition is Condition.FAULT:
+        problem = driver.last_error
+        text = sentence(problem) if problem else t(first.detail or "fault")
+        return Finding(what, "fault", text, _advice(settings))
+    shown = f"{first.quantity} {first.text} {first.unit or ''} ({t(first.condition.value)}, {t(first.origin.value)})"
+    return Finding(what, "note" if is_simulated(settings) else "ok", shown)
+
+
+async def _first(indications: AsyncIterator[Indication]) -> Indication | None:
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN):
+            async for indication in indications:
+                return indication
+    except TimeoutError:
+        pass
+    return None
+
+
+def _advice(settings: Instrument) -> str:
+    if settings.driver == "modbus":
+        return t("check cable, address, unit and the meter's Modbus settings")
+    return t("check cable and power, then speed and framing on the instrument's own menu")
+
+
+_MARKS: dict[str, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "note": ("!", "yellow"),
+    "fault": ("✗", "bold red"),
+}
+
+
+def _show(findings: list[Finding]) -> None:
+    drawn: Any = table(
+        t("Examination of the station"),
+        [("", "left"), (t("check"), "left"), (t("finding"), "left"), (t("what to do"), "left")],
+    )
+    for finding in findings:
+        mark, style = _MARKS[finding.state]
+        drawn.add_row(f"[{style}]{mark}[/]", finding.what, finding.text, finding.advice)
+    console().print(drawn)

@@ -1,0 +1,70 @@
+"""``tera simulate``: one simulated instrument on a real line, until stopped."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from typing import Any
+
+from acquisition.config import SIMULATED, instrument_settings
+from acquisition.faults import BadInput
+from acquisition.instruments import SimulatedWorkshop
+from acquisition.language import t
+from acquisition.output import print_json
+from calibration.units import parse_quantity
+from drivers.codecs import CODECS
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    return asyncio.run(_simulate(arguments))
+
+
+async def _simulate(arguments: argparse.Namespace) -> int:
+    given = dict(_pair(pair) for pair in arguments.settings)
+    scheme = arguments.port.partition(":")[0]
+    if scheme not in ("pty", "tcp"):
+        raise BadInput(
+            "{port} is neither pty:/path/to/link nor tcp://127.0.0.1:PORT",
+            place="--port",
+            port=arguments.port,
+        )
+    name: str = arguments.name
+    load, flow = given.pop("load", None), given.pop("flow", None)
+    common: dict[str, Any] = {"name": "simulated", "port": SIMULATED}
+    if name in CODECS:
+        physics = {"max": "15 kg", "d": "5 g"} | given
+        settings = instrument_settings(**common, driver=name, scale=physics)
+    else:
+        settings = instrument_settings(**common, driver="modbus", map=name, meter=given)
+    workshop = SimulatedWorkshop()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        address = await workshop.start(settings, arguments.port)
+        if load is not None and (scale := workshop.scales.get(settings.name)):
+            scale.place(parse_quantity(load).to(scale.unit).magnitude)
+        if flow is not None and settings.meter is not None:
+            rate = parse_quantity(flow).to("L/h").magnitude
+            workshop.pipe_of(settings.meter).set_flow(rate)
+        if arguments.json:
+            print_json([{"instrument": name, "port": address, "origin": "simulated"}])
+        else:
+            print(
+                t("simulated {name} answers at {port}; Ctrl-C stops it", name=name, port=address),
+                flush=True,
+            )
+        await stop.wait()
+    finally:
+        await workshop.stop()
+    print(t("stopped"), file=sys.stderr)
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput("{pair} is not KEY=VALUE", place="--set", pair=text)
+    return key, value

@@ -1,0 +1,130 @@
+"""``tera verify``: one instrument's routine in the terminal, step by step."""
+
+import argparse
+import asyncio
+import sys
+
+from acquisition.commands.law import show_verification
+from acquisition.config import Bench, Instrument, Station, load_station
+from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
+from acquisition.hands import BothHands, Hand, TechnicianHand
+from acquisition.language import choose, t
+from acquisition.output import number, print_json
+from acquisition.session import IndicationSeen, PointObserved, Recorded, Started, Verified, run
+from acquisition.station import Running, is_trial, running
+from broker.outbox import Outbox
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    settings = load_station(arguments.config)
+    choose(settings.console.language)
+    return asyncio.run(_verify(settings, arguments))
+
+
+def _find(settings: Station, name: str) -> tuple[Bench, Instrument] | None:
+    for bench in settings.bench:
+        for instrument in bench.instrument:
+            if instrument.name == name and instrument.role == "under_test":
+                return bench, instrument
+    return None
+
+
+async def _ordered(settings: Station, name: str) -> tuple[str, str]:
+    """Return (order, instrument) for an order that has arrived."""
+    if settings.store.outbox.exists():
+        outbox = await Outbox.open(settings.store.outbox)
+        try:
+            for order in await outbox.orders():
+                if order.order == name:
+                    return name, next(
+                        (i for i in order.instruments if _find(settings, i)), order.instruments[0]
+                    )
+        finally:
+            await outbox.close()
+    known = [i.name for b in settings.bench for i in b.instrument if i.role == "under_test"]
+    raise BadInput(
+        "{name} is neither an order nor an instrument under test; instruments are {known}",
+        name=name,
+        known=", ".join(known),
+    )
+
+
+async def _verify(settings: Station, arguments: argparse.Namespace) -> int:
+    order: str | None = None
+    found = _find(settings, arguments.subject)
+    if found is None:
+        order, name = await _ordered(settings, arguments.subject)
+        found = _find(settings, name)
+        if found is None:
+            raise BadInput(
+                "order {order} names {name}, which this station does not have",
+                order=order,
+                name=name,
+            )
+    bench, subject = found
+    # Only this bench is opened: the others may be at work under `tera run`.
+    narrowed = settings.model_copy(update={"bench": (bench,)})
+    async with running(narrowed) as station:
+        return await _guide(station, bench, subject, order, arguments)
+
+
+async def _guide(
+    station: Running,
+    bench: Bench,
+    subject: Instrument,
+    order: str | None,
+    arguments: argparse.Namespace,
+) -> int:
+    hand: Hand = TechnicianHand(subject.name)
+    if arguments.unattended:
+        hand = station.simulated_hand(bench, subject)
+    elif is_trial(bench):
+        hand = BothHands(hand, station.simulated_hand(bench, subject))
+    total = 0
+    code = NONCONFORMING
+    async for event in run(station.job(bench, subject, hand, order=order)):
+        match event:
+            case Started(_, counter, points):
+                total = points
+                print(
+                    t(
+                        "verification {number} of bench {bench}: {points} points",
+                        number=counter,
+                        bench=bench.name,
+                        points=points,
+                    ),
+                    file=sys.stderr,
+                )
+            case IndicationSeen(seen) if sys.stderr.isatty():
+                print(
+                    f"\r  {seen.text or t(seen.detail or '')} {seen.unit or ''}   ",
+                    end="",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            case PointObserved(index, point, seen, added):
+                extra = "" if added is None else f"  ΔL {number(added)}"
+                print(
+                    f"\r  {index + 1}/{total} {t(point.test)}: {seen.text} {seen.unit}{extra}",
+                    file=sys.stderr,
+                )
+            case Verified(result):
+                code = CONFORMING if result.verdict.value == "conforming" else NONCONFORMING
+                if not arguments.json:
+                    show_verification(
+                        result.verdict, result.to_dict(), subject.name, result.reasons
+                    )
+            case Recorded(record):
+                if arguments.json:
+                    print_json([record])
+                else:
+                    print(
+                        t(
+                            "committed as number {number}; it goes out when the broker is there",
+                            number=record["number"],
+                        )
+                    )
+            case _:
+                pass
+    return code

@@ -1,0 +1,318 @@
+"""``config.toml`` as typed settings: every error names file, line and key.
+
+Knows the shape of a station. Refuses unknown keys, and knows no port, clock or broker itself.
+"""
+
+import re
+import tomllib
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from acquisition.faults import BadInput
+from acquisition.language import Language
+
+SIMULATED = "simulated"
+"""The port of an instrument that the station itself simulates, on a real line."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""A name that is safe in an MQTT topic and in a file name."""
+
+Exact = Annotated[Decimal, BeforeValidator(lambda v: v if isinstance(v, Decimal) else str(v))]
+"""A decimal number, never passed through binary floating point."""
+
+
+class Settings(BaseModel):
+    """Common manners of all tables: frozen, and no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Office(Settings):
+    """The unit that verifies."""
+
+    code: Name
+    name: str = ""
+
+
+class Broker(Settings):
+    """Where the records system listens. The password comes from a file or the environment."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    username: str | None = None
+    password_file: Path | None = None
+
+
+class Store(Settings):
+    """Files of the station; relative paths count from the configuration file."""
+
+    outbox: Path = Path("data/outbox.sqlite")
+    records: Path = Path("data/records.sqlite")
+    captures: Path | None = None
+
+
+class Console(Settings):
+    """What people see."""
+
+    language: Language = "id"
+
+
+class Approval(Settings):
+    """The office approves one legal table, by the digest of its file."""
+
+    table: str
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    by: str
+    on: date
+
+
+class StandardEntry(Settings):
+    """A measurement standard with its certificate; ``given`` keys as in an observation sheet."""
+
+    id: str
+    kind: str
+    accuracy_class: str | None = Field(default=None, alias="class")
+    certificate: str
+    due: date
+    expanded_uncertainty: str | None = None
+    mpe: str | None = None
+    correction: str | None = None
+
+
+class ScaleSimulation(Settings):
+    """The physics of a simulated scale; masses with their unit."""
+
+    max: str
+    d: str
+    seed: int = 1
+    settling_time: float = 0.02
+    """Time constant of the exponential settling [s]."""
+    display_cycle: float = 0.005
+    """Interval between display updates [s]."""
+    zero_error: str = "0 g"
+    span_error_ppm: Exact = Decimal(0)
+    eccentricity: tuple[Exact, ...] = ()
+    """Relative error per position 1..n [ppm]; position 0 is the centre."""
+    noise: str = "0 g"
+    """Standard deviation of the load signal."""
+
+
+class MeterSimulation(Settings):
+    """The physics of a simulated flow meter."""
+
+    pipe: Name = "pipe"
+    """Meters that name the same pipe measure the same liquid."""
+    errors: dict[str, Exact] = Field(default_factory=dict)
+    """Relative error [%] at a flow rate, for example ``"30 L/min" = 0.1``; linear between."""
+    repeatability_percent: Exact = Decimal(0)
+    """Standard deviation of the error from run to run."""
+    noise_percent: Exact = Decimal(0)
+    """Standard deviation of the indicated flow rate."""
+    seed: int = 1
+
+
+class Instrument(Settings):
+    """One instrument on one line."""
+
+    name: Name
+    driver: str
+    port: str
+    role: Literal["under_test", "reference"] = "under_test"
+    baudrate: Annotated[int, Field(gt=0)] | None = None
+    framing: Annotated[str, Field(pattern=r"^[78][NEO][12]$")] | None = None
+    mode: Literal["poll", "listen"] = "poll"
+    interval: Annotated[float, Field(gt=0, le=3600)] | None = None
+    """Poll period [s]."""
+    timeout: Annotated[float, Field(gt=0, le=600)] | None = None
+    """How long an answer may take [s]."""
+    map: str | None = None
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    """Modbus unit identifier."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Units that the meter is set to, where the map leaves the choice."""
+    characteristics: dict[str, Any] = Field(default_factory=dict)
+    """Identity and metrological characteristics: the ``[instrument]`` of the observation sheet."""
+    scale: ScaleSimulation | None = None
+    meter: MeterSimulation | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_driver(self) -> "Instrument":
+        known = driver_names()
+        if self.driver not in known:
+            raise ValueError(f"driver {self.driver!r} is not known; known are {', '.join(known)}")
+        if self.driver == "modbus" and self.map is None:
+            raise ValueError("driver 'modbus' needs map = \"maker-model\"")
+        if (
+            self.port == SIMULATED
+            and (self.meter if self.driver == "modbus" else self.scale) is None
+        ):
+            table = "meter" if self.driver == "modbus" else "scale"
+            raise ValueError(f'port = "simulated" needs a table [bench.instrument.{table}]')
+        return self
+
+
+class Flow(Settings):
+    """One flow rate of the volume-meter routine."""
+
+    rate: str
+    volume: str
+    runs: Annotated[int, Field(ge=1, le=20)] = 3
+
+
+class Bench(Settings):
+    """Instruments that are verified together by one routine."""
+
+    name: Name
+    routine: Literal["nawi", "volume-meter"]
+    stage: Literal["initial", "subsequent", "in_service"] = "initial"
+    standards: tuple[str, ...] = ()
+    settle: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """How long an indication must stand still before it is taken [s]."""
+    patience: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """How long a point may take to become stable [s]."""
+    flow: tuple[Flow, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict)
+    instrument: tuple[Instrument, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_what_its_routine_needs(self) -> "Bench":
+        roles = [i.role for i in self.instrument]
+        if "under_test" not in roles:
+            raise ValueError('a bench needs an instrument with role = "under_test"')
+        if self.routine == "volume-meter" and roles.count("reference") != 1:
+            raise ValueError('routine "volume-meter" needs one instrument with role = "reference"')
+        if self.routine == "volume-meter" and not self.flow:
+            raise ValueError('routine "volume-meter" needs [[bench.flow]] with rate and volume')
+        return self
+
+
+class Station(Settings):
+    """The whole of ``config.toml``."""
+
+    office: Office
+    broker: Broker = Broker()
+    store: Store = Store()
+    console: Console = Console()
+    approval: tuple[Approval, ...] = ()
+    standards: tuple[StandardEntry, ...] = ()
+    bench: tuple[Bench, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Station":
+        instruments = [i.name for b in self.bench for i in b.instrument]
+        for what, names in (
+            ("bench", [b.name for b in self.bench]),
+            ("instrument", instruments),
+            ("standard", [s.id for s in self.standards]),
+        ):
+            doubled = sorted({n for n in names if names.count(n) > 1})
+            if doubled:
+                raise ValueError(f"{what} name {doubled[0]!r} is given twice")
+        known = {s.id for s in self.standards}
+        for bench in self.bench:
+            for wanted in bench.standards:
+                if wanted not in known:
+                    raise ValueError(
+                        f"bench {bench.name!r} names standard {wanted!r}, which is not under [[standards]]"
+                    )
+        return self
+
+
+def driver_names() -> tuple[str, ...]:
+    """Return the names that ``driver =`` and ``--driver`` take."""
+    from drivers.codecs import CODECS
+
+    return (*CODECS, "modbus")
+
+
+def load_station(path: Path) -> Station:
+    """Read and check a configuration file; relative paths in it count from its folder."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput("no such configuration file: {file}", file=path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("cannot read {file}: {why}", file=path, why=error) from None
+    try:
+        data = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput("this is not TOML: {why}", place=str(path), why=error) from None
+    try:
+        station = Station.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = f"{path}:{line_of(text, first['loc'])}: {key_path(first['loc'])}"
+        raise BadInput("{why}", place=place, why=_why(first)) from None
+    base = path.resolve().parent
+    store = station.store
+    return station.model_copy(
+        update={
+            "store": store.model_copy(
+                update={
+                    "outbox": base / store.outbox,
+                    "records": base / store.records,
+                    "captures": None if store.captures is None else base / store.captures,
+                }
+            )
+        }
+    )
+
+
+def instrument_settings(**given: Any) -> Instrument:
+    """Check the settings of one instrument given on the command line."""
+    try:
+        return Instrument.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise BadInput("{why}", place=key_path(first["loc"]), why=_why(first)) from None
+
+
+def _why(detail: Any) -> str:
+    if detail["type"] == "extra_forbidden":
+        return "this key is not known"
+    if detail["type"] == "missing":
+        return "this key is missing"
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    message: str = detail["msg"]
+    return f"{message[0].lower()}{message[1:]}"
+
+
+def key_path(loc: tuple[int | str, ...]) -> str:
+    """Write a place in the settings as ``bench[0].instrument[1].port``."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"""^\s*("[^"]*"|'[^']*'|[\w-]+)\s*=""")
+
+
+def line_of(text: str, loc: tuple[int | str, ...]) -> int:
+    """Return the line on which a place of the settings stands, or its nearest table's header."""
+    table: tuple[int | str, ...] = ()
+    counts: dict[tuple[int | str, ...], int] = {}
+    best, best_depth = 1, -1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            parts = [p.strip().strip("\"'") for p in header[2].split(".")]
+            table = ()
+            for i, part in enumerate(parts):
+                table = (*table, part)
+                last = i == len(parts) - 1
+                if last and header[1] == "[[":
+                    counts[table] = counts.get(table, -1) + 1
+                if table in counts:
+                    table = (*table, counts[table])
+            place = table
+        elif key := _KEY.match(line):
+            place = (*table, key[1].strip("\"'"))
+        else:
+            continue
+        if place == loc[: len(place)] and len(place) > best_depth:
+            best, best_depth = number, len(place)
+    return best

@@ -1,0 +1,65 @@
+"""What one instrument says, handed to everyone who listens at that moment.
+
+A driver's stream has one reader, the station; sessions, live blocks and consoles listen here. A
+listener that falls behind loses its oldest indications and is told how many.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from drivers.indication import Indication
+
+
+class Listener:
+    """The indications since listening began, oldest first."""
+
+    def __init__(self, depth: int) -> None:
+        self._waiting: deque[Indication] = deque(maxlen=depth)
+        self._arrived = asyncio.Event()
+        self.lost = 0
+        """Indications dropped because the listener fell behind."""
+
+    def offer(self, indication: Indication) -> None:
+        """Add an indication, dropping the oldest one when full."""
+        self.lost += len(self._waiting) == self._waiting.maxlen
+        self._waiting.append(indication)
+        self._arrived.set()
+
+    async def next_before(self, deadline: float) -> Indication | None:
+        """Wait for the next indication; None when the monotonic deadline [s] passes first."""
+        while not self._waiting:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return None
+        return self._waiting.popleft()
+
+
+class Feed:
+    """One instrument's indications, for any number of listeners."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.latest: Indication | None = None
+        self._listeners: set[Listener] = set()
+
+    def publish(self, indication: Indication) -> None:
+        """Hand an indication to all who listen."""
+        self.latest = indication
+        for listener in self._listeners:
+            listener.offer(indication)
+
+    @contextmanager
+    def listening(self, depth: int = 4096) -> Iterator[Listener]:
+        """Listen from now on, until the block ends."""
+        listener = Listener(depth)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)

@@ -1,0 +1,127 @@
+"""Whose hands put the load on: a technician's or a simulated one's.
+
+A session asks, waits until the step is done, and counts only what the instrument shows after it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from acquisition.faults import Abandoned
+from acquisition.instruments import cubic_metres_per_hour
+from acquisition.language import t
+from acquisition.routine import Action, Instruction
+from drivers.simulated_meter import SimulatedPipe
+from drivers.simulated_scale import SimulatedScale
+
+
+class Hand(Protocol):
+    """Carries out one instruction and returns when it is done."""
+
+    async def do(self, instruction: Instruction) -> None:
+        """Carry it out; raise Abandoned when the run shall end without a verdict."""
+
+
+class SimulatedHand:
+    """Puts loads on a simulated scale and opens the valve of a simulated pipe."""
+
+    def __init__(self, scale: SimulatedScale | None, pipe: SimulatedPipe | None) -> None:
+        self._scale = scale
+        self._pipe = pipe
+        self._load = Decimal(0)
+        self._position = 0
+
+    async def do(self, instruction: Instruction) -> None:
+        """Do at once what a technician would do by hand."""
+        if self._pipe is not None and instruction.action is Action.DELIVER:
+            flow = instruction.flow_rate
+            if flow is None:
+                raise Abandoned("a delivery needs a flow rate")
+            litres = instruction.quantity.to("L").magnitude
+            await self._pipe.deliver(litres, cubic_metres_per_hour(flow))
+        elif self._scale is not None:
+            await self._weigh(self._scale, instruction)
+
+    async def _weigh(self, scale: SimulatedScale, instruction: Instruction) -> None:
+        load = instruction.quantity.to(scale.unit).magnitude
+        if instruction.action is Action.PLACE:
+            self._load, self._position = load, instruction.position
+            scale.place(load, self._position)
+        elif instruction.action is Action.ADD:
+            scale.place(self._load + load, self._position)
+        elif instruction.action is Action.ZERO:
+            self._load, self._position = Decimal(0), 0
+            scale.place(Decimal(0), 0)
+            await scale.zero()
+
+
+class TechnicianHand:
+    """Asks the technician at the terminal and waits for Enter."""
+
+    def __init__(self, instrument: str) -> None:
+        self._instrument = instrument
+
+    async def do(self, instruction: Instruction) -> None:
+        """Say what to do; Enter means done, ``q`` abandons the run."""
+        print(f"\n{self._instrument}: {say(instruction)}", file=sys.stderr)
+        print(t("Enter when done, q to abandon: "), end="", file=sys.stderr, flush=True)
+        line = await _line()
+        if line is None or line.strip().lower() == "q":
+            raise Abandoned("the technician ended the run")
+
+
+class BothHands:
+    """A technician who works on a simulated instrument: training."""
+
+    def __init__(self, technician: Hand, simulated: Hand) -> None:
+        self._hands = (technician, simulated)
+
+    async def do(self, instruction: Instruction) -> None:
+        """Ask first, then move the simulated load."""
+        for hand in self._hands:
+            await hand.do(instruction)
+
+
+def say(instruction: Instruction) -> str:
+    """Say an instruction as a technician would."""
+    load = f"{instruction.quantity.magnitude:f} {instruction.quantity.unit}"
+    match instruction.action:
+        case Action.ZERO:
+            return t("empty the load receptor and set it to zero")
+        case Action.PLACE if instruction.position:
+            return t(
+                "place {load} on position {position}", load=load, position=instruction.position
+            )
+        case Action.PLACE:
+            return t("place {load} in the centre", load=load)
+        case Action.ADD:
+            return t("added load now {load} in all", load=load)
+        case Action.DELIVER:
+            flow = instruction.flow_rate
+            rate = f"{flow.magnitude:f} {flow.unit}" if flow else ""
+            return t("deliver {load} at {rate}, then close the valve", load=load, rate=rate)
+
+
+async def _line() -> str | None:
+    """Read one line from standard input without blocking the loop; None at its end."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[str] = loop.create_future()
+
+    def ready() -> None:
+        if not done.done():
+            done.set_result(sys.stdin.readline())
+
+    try:
+        loop.add_reader(sys.stdin.fileno(), ready)
+    except (PermissionError, ValueError):  # a regular file cannot be polled, and never blocks
+        return sys.stdin.readline() or None
+    try:
+        return await done or None
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+
+
+Hands = Mapping[str, Hand]
+"""Name of the instrument under test to the hand that works on it."""

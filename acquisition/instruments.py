@@ -1,0 +1,187 @@
+"""From settings to a driver on a line: the only place that knows which driver a name means."""
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from typing import Any, Protocol
+
+from acquisition.config import SIMULATED, Instrument, MeterSimulation
+from acquisition.faults import BadInput
+from calibration.units import Quantity, parse_quantity
+from drivers.capture import Capture
+from drivers.codecs import codec_named
+from drivers.flow_meter import FlowMeter
+from drivers.indication import Indication
+from drivers.link import open_link
+from drivers.modbus import RegisterBus
+from drivers.registers import load_map
+from drivers.scale import Scale
+from drivers.simulated_meter import SimulatedMeter, SimulatedPipe
+from drivers.simulated_scale import SimulatedScale
+
+log = logging.getLogger(__name__)
+
+
+class Driver(Protocol):
+    """What the station needs of a driver."""
+
+    @property
+    def last_error(self) -> Exception | None:
+        """What the last fault was; None after an indication without one."""
+
+    def indications(self) -> AsyncGenerator[Indication]:
+        """Yield indications for ever; faults are indications too."""
+
+
+class Lines:
+    """The Modbus buses of a station: instruments that name the same port share one bus."""
+
+    def __init__(self) -> None:
+        self._buses: dict[str, tuple[dict[str, Any], RegisterBus]] = {}
+
+    def bus(self, settings: Instrument, port: str, capture: Capture | None) -> RegisterBus:
+        """Return the bus at a port, made at first use."""
+        manners = _given(
+            {
+                "baudrate": settings.baudrate,
+                "framing": settings.framing,
+                "timeout": settings.timeout,
+            }
+        )
+        if port not in self._buses:
+            self._buses[port] = (manners, RegisterBus(port, capture=capture, **manners))
+        agreed, bus = self._buses[port]
+        if agreed != manners:
+            raise BadInput(
+                "instruments on {port} disagree on baudrate, framing or timeout: one line has one",
+                port=port,
+            )
+        return bus
+
+    async def aclose(self) -> None:
+        """Close every bus."""
+        for _, bus in self._buses.values():
+            await bus.aclose()
+
+
+def make_driver(
+    settings: Instrument, port: str, lines: Lines, *, capture: Capture | None = None
+) -> Driver:
+    """Build the driver of an instrument on a port; nothing is opened yet."""
+    rhythm = _given({"interval": settings.interval})
+    if settings.driver == "modbus":
+        register_map = load_map(settings.map or "").with_units(settings.units)
+        bus = lines.bus(settings, port, capture)
+        return FlowMeter(settings.name, bus, settings.unit, register_map, **rhythm)
+    manners = _given({"baudrate": settings.baudrate, "framing": settings.framing})
+    link = open_link(port, capture=capture, **manners)
+    return Scale(
+        settings.name,
+        link,
+        codec_named(settings.driver),
+        mode=settings.mode,
+        **rhythm,
+        **_given({"timeout": settings.timeout}),
+    )
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+class SimulatedWorkshop:
+    """The simulated instruments of a station, each on a real line of its own."""
+
+    def __init__(self) -> None:
+        self.scales: dict[str, SimulatedScale] = {}
+        self.meters: dict[str, SimulatedMeter] = {}
+        self._pipes: dict[str, SimulatedPipe] = {}
+        self._stack = AsyncExitStack()
+
+    async def start(self, settings: Instrument, port: str | None = None) -> str:
+        """Start one simulated instrument; return the port at which its driver finds it."""
+        if settings.scale is not None:
+            scale = _simulated_scale(settings)
+            address = await scale.start(port or "pty")
+            self._stack.push_async_callback(scale.stop)
+            self.scales[settings.name] = scale
+            return address
+        if settings.meter is not None:
+            meter = _simulated_meter(settings, self.pipe_of(settings.meter))
+            address = await meter.start(port or "tcp://127.0.0.1:0")
+            self._stack.push_async_callback(meter.stop)
+            self.meters[settings.name] = meter
+            return address
+        raise BadInput(
+            "instrument {name} has no table that says what to simulate", name=settings.name
+        )
+
+    def pipe_of(self, meter: MeterSimulation) -> SimulatedPipe:
+        """Return the pipe that this meter shares with others of the same pipe name."""
+        return self._pipes.setdefault(meter.pipe, SimulatedPipe())
+
+    async def stop(self) -> None:
+        """Stop all of them."""
+        await self._stack.aclose()
+
+
+def _simulated_scale(settings: Instrument) -> SimulatedScale:
+    scale = settings.scale
+    if scale is None:
+        raise BadInput(
+            "instrument {name} has no table that says what to simulate", name=settings.name
+        )
+    d = parse_quantity(scale.d)
+
+    def mass(text: str) -> Decimal:
+        return parse_quantity(text).to(d.unit).magnitude
+
+    return SimulatedScale(
+        ScalePhysics(
+            max=mass(scale.max),
+            d=d.magnitude,
+            zero_error=mass(scale.zero_error),
+            span_error_ppm=scale.span_error_ppm,
+            eccentricity_ppm=scale.eccentricity,
+            settling_time=scale.settling_time,
+            motion_window=max(2 * scale.settling_time, 2 * scale.display_cycle),
+            noise=float(mass(scale.noise)),
+            seed=scale.seed,
+        ),
+        unit=d.unit,
+        display_cycle=scale.display_cycle,
+        serial=str(settings.characteristics.get("serial", settings.name)),
+        seed=scale.seed,
+    )
+
+
+def _simulated_meter(settings: Instrument, pipe: SimulatedPipe) -> SimulatedMeter:
+    meter = settings.meter
+    if meter is None:
+        raise BadInput(
+            "instrument {name} has no table that says what to simulate", name=settings.name
+        )
+    curve = [
+        (cubic_metres_per_hour(parse_quantity(flow)), float(error))
+        for flow, error in meter.errors.items()
+    ]
+    return SimulatedMeter(
+        load_map(settings.map or "").with_units(settings.units),
+        unit=settings.unit,
+        pipe=pipe,
+        error_curve=curve or [(0.0, 0.0)],
+        repeatability=float(meter.repeatability_percent),
+        noise=float(meter.noise_percent),
+        seed=meter.seed,
+    )
+
+
+def cubic_metres_per_hour(flow: Quantity) -> float:
+    """Return a flow rate [m³/h] for the physics of a simulation, which may round."""
+    return float(flow.to("L/h").magnitude) / 1000
+
+
+def is_simulated(settings: Instrument) -> bool:
+    """Say whether the station itself simulates this instrument."""
+    return settings.port == SIMULATED

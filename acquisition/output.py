@@ -1,0 +1,109 @@
+"""What people and programs get to see: tables by default, one JSON value per line with --json.
+
+Results go to standard output, progress and logs to standard error.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from acquisition.language import t
+
+STYLES = {
+    "conforming": "bold green",
+    "nonconforming": "bold red",
+    "indeterminate": "bold yellow",
+    "stable": "green",
+    "dynamic": "yellow",
+    "overload": "red",
+    "underload": "red",
+    "fault": "bold red",
+}
+
+
+def console() -> Console:
+    """Return a console for standard output; wide when nobody looks at a terminal."""
+    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+
+
+def progress_console() -> Console:
+    """Return a console for standard error."""
+    return Console(stderr=True, highlight=False)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def print_json(values: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON value per line, decimals exactly as they are."""
+    for value in values:
+        text = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, default=_plain)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def number(value: Decimal | None, *, signed: bool = False) -> str:
+    """Write a number without an exponent; a dash when there is none."""
+    if value is None:
+        return "–"
+    return f"{value:+f}" if signed and value else f"{value:f}"
+
+
+def word(value: str) -> Text:
+    """Say a verdict or a condition in its colour."""
+    return Text(t(value), style=STYLES.get(value, ""))
+
+
+def table(title: str, columns: Sequence[tuple[str, str]], *, caption: str | None = None) -> Table:
+    """Return an empty table; a column is (heading, "left" | "right")."""
+    made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for heading, side in columns:
+        made.add_column(heading, justify="right" if side == "right" else "left")
+    return made
+
+
+def limits(lower: Decimal | None, upper: Decimal | None) -> str:
+    """Write a pair of limits the way a technician reads them."""
+    if lower is not None and upper is not None and lower == -upper:
+        return f"±{upper:f}"
+    return f"{number(lower, signed=True)} … {number(upper, signed=True)}"
+
+
+def verification_tables(body: Mapping[str, Any], name: str) -> list[Table]:
+    """Draw one table per test of a verdict: error against limit at each point."""
+    drawn = []
+    for test in body["tests"]:
+        made = table(
+            f"{name} · {t(test['name'])}",
+            [
+                (t("nominal"), "right"),
+                (t("indication"), "right"),
+                (t("error"), "right"),
+                (t("limit"), "right"),
+                (t("unit"), "left"),
+                (t("verdict"), "left"),
+            ],
+        )
+        for point in test["points"]:
+            made.add_row(
+                number(point["nominal"]),
+                number(point["indication"]),
+                number(point["error"], signed=True),
+                limits(point["lower"], point["upper"]),
+                str(point["unit"]),
+                word(point["verdict"]),
+            )
+        made.add_section()
+        made.add_row("", "", "", "", "", word(test["verdict"]))
+        drawn.append(made)
+    return drawn

@@ -1,0 +1,248 @@
+"""The composition root: from ``config.toml`` to running benches.
+
+Builds every part once and hands it on; decides nothing about measurements. One failing
+instrument or broker never stops another bench: each instrument is pumped by a task of its own,
+and whatever it raises is logged, shown as a fault, and tried again.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from broker.publisher import Publisher
+
+from acquisition.config import Bench, Instrument, Station
+from acquisition.faults import BadInput, sentence
+from acquisition.feed import Feed
+from acquisition.hands import Hand, SimulatedHand
+from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
+from acquisition.session import Job, timestamp
+from broker.address import BrokerAddress
+from broker.outbox import Outbox
+from calibration.evaluation import Standard
+from drivers.capture import Capture
+from drivers.indication import Condition, Indication
+
+log = logging.getLogger(__name__)
+
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Growing pauses [s] before a driver that raised is started again."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A station at work."""
+
+    settings: Station
+    outbox: Outbox
+    publisher: Publisher
+    workshop: SimulatedWorkshop
+    lines: Lines
+    feeds: dict[str, Feed] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    """Name of the instrument to what is wrong with it now."""
+
+    def job(
+        self, bench: Bench, subject: Instrument, hand: Hand, *, order: str | None = None
+    ) -> Job:
+        """Collect what one run needs."""
+        reference = next((i for i in bench.instrument if i.role == "reference"), None)
+        return Job(
+            office=self.settings.office.code,
+            bench=bench,
+            subject=subject,
+            feed=self.feeds[subject.name],
+            hand=hand,
+            outbox=self.outbox,
+            standards=standards_register(self.settings),
+            approved=approved_digests(self.settings),
+            software=software(),
+            reference=reference,
+            reference_feed=None if reference is None else self.feeds[reference.name],
+            order=order,
+            trial=is_trial(bench),
+        )
+
+    def simulated_hand(self, bench: Bench, subject: Instrument) -> SimulatedHand:
+        """Return hands that work on this bench's simulated instruments."""
+        if not all(is_simulated(i) for i in bench.instrument):
+            raise BadInput(
+                "bench {bench} has real instruments: nobody but a technician can load them",
+                bench=bench.name,
+            )
+        pipe = None if subject.meter is None else self.workshop.pipe_of(subject.meter)
+        return SimulatedHand(self.workshop.scales.get(subject.name), pipe)
+
+
+def is_trial(bench: Bench) -> bool:
+    """Say whether anything of this bench is simulated: then its verdicts are trials."""
+    return any(is_simulated(i) for i in bench.instrument)
+
+
+def software() -> dict[str, str]:
+    """Return name and version of this program."""
+    return {"name": "tante-sari", "version": version("tante-sari")}
+
+
+def standards_register(settings: Station) -> dict[str, Standard]:
+    """Return the measurement standards of the configuration by id."""
+    return {
+        s.id: Standard(
+            id=s.id,
+            kind=s.kind,
+            accuracy_class=s.accuracy_class,
+            certificate=s.certificate,
+            due=s.due,
+            expanded_uncertainty=s.expanded_uncertainty,
+            mpe=s.mpe,
+            correction=s.correction,
+        )
+        for s in settings.standards
+    }
+
+
+def approved_digests(settings: Station) -> frozenset[str]:
+    """Return the digests of the legal tables that the office approved."""
+    return frozenset(a.digest for a in settings.approval)
+
+
+def broker_address(settings: Station) -> BrokerAddress:
+    """Return where the broker is; the password comes from its file or TERA_BROKER_PASSWORD."""
+    broker = settings.broker
+    password = os.environ.get("TERA_BROKER_PASSWORD")
+    if broker.password_file is not None:
+        try:
+            password = broker.password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadInput(
+                "cannot read {file}: {why}",
+                place="broker.password_file",
+                file=broker.password_file,
+                why=error.strerror,
+            ) from None
+    return BrokerAddress(
+        host=broker.host,
+        port=broker.port,
+        protocol=broker.protocol,
+        username=broker.username,
+        password=password,
+    )
+
+
+@asynccontextmanager
+async def running(
+    settings: Station, address: BrokerAddress | None = None
+) -> AsyncIterator[Running]:
+    """Run every instrument and the publisher of a station until the block ends."""
+    settings.store.outbox.parent.mkdir(parents=True, exist_ok=True)
+    outbox = await Outbox.open(settings.store.outbox)
+    workshop, lines = SimulatedWorkshop(), Lines()
+    try:
+        for bench in settings.bench:
+            left = await outbox.abandon_unfinished(
+                bench.name, "the station stopped before the run was finished"
+            )
+            if left:
+                log.warning(
+                    "bench %s: %d unfinished runs marked as abandoned", bench.name, len(left)
+                )
+        publisher = Publisher(
+            outbox,
+            broker_address(settings) if address is None else address,
+            settings.office.code,
+            {bench.name: is_trial(bench) for bench in settings.bench},
+            software(),
+        )
+        station = Running(settings, outbox, publisher, workshop, lines)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(publisher.run(), name="publisher")]
+            for bench in settings.bench:
+                for instrument in bench.instrument:
+                    station.feeds[instrument.name] = Feed(instrument.name)
+                    pump = _pump(station, bench, instrument)
+                    tasks.append(group.create_task(pump, name=instrument.name))
+            try:
+                yield station
+            finally:
+                for task in tasks:
+                    task.cancel()
+    finally:
+        await lines.aclose()
+        await workshop.stop()
+        await outbox.close()
+
+
+async def _pump(station: Running, bench: Bench, instrument: Instrument) -> None:
+    """Read one instrument for ever; whatever it raises stays its own affair."""
+    tries = 0
+    while True:
+        try:
+            port = instrument.port
+            if is_simulated(instrument):
+                port = await station.workshop.start(instrument)
+            capture = _capture(station.settings, instrument)
+            driver = make_driver(instrument, port, station.lines, capture=capture)
+            async with aclosing(driver.indications()) as indications:
+                async for indication in indications:
+                    tries = 0
+                    station.feeds[instrument.name].publish(indication)
+                    station.publisher.offer_live(bench.name, instrument.name, to_wire(indication))
+                    _note_fault(station, bench, indication)
+        except Exception as error:
+            log.exception("instrument %s: its driver failed", instrument.name)
+            station.faults[instrument.name] = sentence(error)
+            station.publisher.set_faults(bench.name, _faults_of(station, bench))
+        await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+        tries += 1
+
+
+def _note_fault(station: Running, bench: Bench, indication: Indication) -> None:
+    name = indication.instrument
+    if indication.condition is Condition.FAULT:
+        changed = station.faults.get(name) != indication.detail
+        station.faults[name] = indication.detail or "fault"
+        if changed:
+            log.warning("instrument %s: %s", name, indication.detail)
+    else:
+        changed = station.faults.pop(name, None) is not None
+        if changed:
+            log.info("instrument %s: answers again", name)
+    if changed:
+        station.publisher.set_faults(bench.name, _faults_of(station, bench))
+
+
+def _faults_of(station: Running, bench: Bench) -> list[Mapping[str, str]]:
+    return [
+        {"instrument": i.name, "detail": station.faults[i.name]}
+        for i in bench.instrument
+        if i.name in station.faults
+    ]
+
+
+def _capture(settings: Station, instrument: Instrument) -> Capture | None:
+    folder = settings.store.captures
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return Capture(Path(folder) / f"{instrument.name}.capture")
+
+
+def to_wire(indication: Indication) -> dict[str, Any]:
+    """Write an indication as ``tera read`` prints it and live blocks carry it."""
+    return {
+        "time": timestamp(indication.time),
+        "instrument": indication.instrument,
+        "quantity": indication.quantity,
+        "text": indication.text,
+        "value": indication.value,
+        "unit": indication.unit,
+        "condition": indication.condition.value,
+        "detail": indication.detail,
+        "origin": indication.origin.value,
+    }

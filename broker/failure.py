@@ -1,0 +1,34 @@
+"""The error tree of the way of a verdict, drawn by who must act.
+
+Every error carries its sentence as an English template and its evidence as named values, so that
+a viewer can say it in another language and a test can look at the facts.
+"""
+
+
+class BrokerError(Exception):
+    """Base of everything this package raises: ``template`` filled with ``evidence``."""
+
+    def __init__(self, template: str, /, **evidence: object) -> None:
+        super().__init__(template.format(**evidence))
+        self.template = template
+        self.evidence = evidence
+
+
+class BrokerAway(BrokerError):
+    """The MQTT broker did not answer or refused: look at the network, the broker, the password."""
+
+
+class OutboxFailed(BrokerError):
+    """The station's disk is full, its outbox locked or broken: no new run may start."""
+
+
+class StoreFailed(BrokerError):
+    """The records system's disk is full, its store locked or broken: no receipt is given."""
+
+
+class ConflictingRecord(BrokerError):
+    """Two different contents claim one identity: a person must look at both."""
+
+
+class BadRecord(BrokerError):
+    """Bytes or values that are no message of the contract: correct whoever wrote them."""

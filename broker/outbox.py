@@ -1,0 +1,412 @@
+"""The station's verdicts on disk: the committed row is the verdict.
+
+Starts, verdicts and abandonments are rows of one sequence, numbered per bench without gaps. Rows
+are never changed or deleted, only stamped: published, received. Knows no broker and no network.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from broker.committer import Committer
+from broker.failure import BadRecord, ConflictingRecord, OutboxFailed
+from broker.owner import in_other_hands, this_program
+from broker.record import decode, digest, encode, timestamp, validate
+
+T = TypeVar("T")
+
+_LOOK_AGAIN = 0.5
+"""Pause [s] between two looks for what another program has committed."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS record (
+  seq INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('start', 'verdict', 'abandonment')),
+  id TEXT NOT NULL, bench TEXT NOT NULL, number INTEGER NOT NULL, trial INTEGER NOT NULL,
+  order_id TEXT, digest TEXT NOT NULL, body BLOB NOT NULL, owner TEXT, committed_at TEXT NOT NULL,
+  published_at TEXT, stored_number INTEGER, receipted_at TEXT, receipt BLOB,
+  UNIQUE (id, kind)
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS one_number ON record (bench, number) WHERE kind = 'start';
+CREATE UNIQUE INDEX IF NOT EXISTS one_outcome ON record (id) WHERE kind <> 'start';
+CREATE INDEX IF NOT EXISTS waiting ON record (bench, seq) WHERE receipt IS NULL;
+CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON record
+  BEGIN SELECT RAISE(ABORT, 'rows are never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE OF
+  seq, kind, id, bench, number, trial, order_id, digest, body, owner, committed_at ON record
+  BEGIN SELECT RAISE(ABORT, 'rows are only stamped'); END;
+CREATE TABLE IF NOT EXISTS ordered (
+  order_id TEXT PRIMARY KEY, body BLOB NOT NULL, received_at TEXT NOT NULL, closed_at TEXT
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A committed record on its way."""
+
+    seq: int
+    """Place in the sequence of this outbox."""
+    kind: str
+    """start, verdict or abandonment."""
+    id: str
+    """Identity of the verification."""
+    bench: str
+    """Name of the bench."""
+    number: int
+    """Number of the verification on its bench, from 1, without gaps."""
+    trial: bool
+    """Whether it is simulated or replayed."""
+    digest: str
+    """``sha256:`` of the body."""
+    body: bytes
+    """The record as it is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much an outbox holds [records]."""
+
+    starts: int
+    verdicts: int
+    abandonments: int
+    waiting: int
+    """Committed and without a receipt."""
+    unfinished: int
+    """Starts without an outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a records system asks for."""
+
+    order: str
+    """Identity of the order."""
+    instruments: tuple[str, ...]
+    """Names of the instruments to verify."""
+    owner: str
+    """The records system's reference to the owner."""
+    received: str
+    """When the office received the instruments, UTC."""
+
+
+class Outbox:
+    """The open outbox of a station; several programs may have the same file open."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._changed = asyncio.Event()
+
+    @classmethod
+    async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
+        """Open or make the file; ``busy_timeout`` [s] is the longest wait for another program."""
+        return cls(await Committer.open(Path(path), _TABLES, OutboxFailed, busy_timeout))
+
+    async def begin(self, bench: str, verification: str, record: Mapping[str, Any]) -> int:
+        """Commit the start of a run and return its number, the bench's next one."""
+        validate({**record, "number": 1}, kind="start")
+        if record["bench"] != bench or record["id"] != verification:
+            raise BadRecord("the start record names another bench or verification")
+
+        def work(db: sqlite3.Connection) -> int:
+            (last,) = db.execute(
+                "SELECT max(number) FROM record WHERE bench = ? AND kind = 'start'", (bench,)
+            ).fetchone()
+            number = int(last or 0) + 1
+            if db.execute("SELECT 1 FROM record WHERE id = ?", (verification,)).fetchone():
+                raise ConflictingRecord("verification {id} was started before", id=verification)
+            _insert(db, "start", {**record, "number": number}, owner=this_program())
+            return number
+
+        return await self._changing(work)
+
+    async def put(self, record: Mapping[str, Any]) -> None:
+        """Commit a verdict; the same bytes again change nothing, other bytes are an error."""
+        validate(record, kind="verdict")
+        body = encode(record)
+
+        def work(db: sqlite3.Connection) -> None:
+            _outcome(db, "verdict", record, body)
+
+        await self._changing(work)
+
+    async def abandon(self, verification: str, reason: str) -> None:
+        """Commit that a run ended without a verdict, and why; the first reason stays."""
+
+        def work(db: sqlite3.Connection) -> None:
+            found = db.execute(
+                "SELECT body FROM record WHERE id = ? AND kind = 'start'", (verification,)
+            ).fetchone()
+            if found is None:
+                raise BadRecord("verification {id} was never started", id=verification)
+            if not db.execute(
+                "SELECT 1 FROM record WHERE id = ? AND kind = 'abandonment'", (verification,)
+            ).fetchone():
+                record = _abandonment(decode(found[0]), reason)
+                _outcome(db, "abandonment", record, encode(record))
+
+        await self._changing(work)
+
+    async def abandon_unfinished(self, bench: str, reason: str) -> list[str]:
+        """Abandon the runs that ended with their program and return their ids.
+
+        A run that another living program has in hand is left alone.
+        """
+
+        def work(db: sqlite3.Connection) -> list[str]:
+            found = db.execute(
+                "SELECT id, body, owner FROM record AS s WHERE bench = ? AND kind = 'start'"
+                " AND NOT EXISTS (SELECT 1 FROM record AS o WHERE o.id = s.id AND o.kind <> 'start')"
+                " ORDER BY seq",
+                (bench,),
+            ).fetchall()
+            left = [(name, body) for name, body, owner in found if not in_other_hands(owner)]
+            for _, body in left:
+                record = _abandonment(decode(body), reason)
+                _outcome(db, "abandonment", record, encode(record))
+            return [name for name, _ in left]
+
+        return await self._changing(work)
+
+    async def pending(
+        self, limit: int, *, bench: str | None = None, after: int = 0, through: int | None = None
+    ) -> list[Row]:
+        """Return rows without a receipt, oldest first, of the given stretch of the sequence."""
+
+        def work(db: sqlite3.Connection) -> list[Row]:
+            found = db.execute(
+                "SELECT seq, kind, id, bench, number, trial, digest, body FROM record"
+                " WHERE receipt IS NULL AND (?1 IS NULL OR bench = ?1) AND seq > ?2"
+                " AND (?3 IS NULL OR seq <= ?3) ORDER BY seq LIMIT ?4",
+                (bench, after, through, limit),
+            )
+            return [Row(*row[:5], bool(row[5]), *row[6:]) for row in found]
+
+        return await self._committer.read(work)
+
+    async def stamp_published(self, rows: Iterable[Row]) -> None:
+        """Note when rows were first handed to a broker."""
+        marks = [(timestamp(), row.seq) for row in rows]
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE record SET published_at = ? WHERE seq = ? AND published_at IS NULL", marks
+            )
+
+        await self._committer.write(work)
+
+    async def stamp_receipt(self, receipt: Mapping[str, Any]) -> int:
+        """Stamp the row a receipt is for and return its place in the sequence.
+
+        BadRecord for a receipt of nothing that is here, ConflictingRecord for another digest or
+        a second, different stored number.
+        """
+        validate(receipt, kind="receipt")
+        body = encode(receipt)
+
+        def work(db: sqlite3.Connection) -> int:
+            found = db.execute(
+                "SELECT seq, digest, stored_number FROM record"
+                " WHERE id = ? AND kind = ? AND bench = ?",
+                (receipt["id"], receipt["kind"], receipt["bench"]),
+            ).fetchone()
+            if found is None:
+                raise BadRecord("a receipt for {id}, which is not here", id=receipt["id"])
+            seq, own, stored = found
+            if receipt["digest"] != own:
+                raise ConflictingRecord(
+                    "the receipt for {id} is for other bytes than are committed here",
+                    id=receipt["id"],
+                )
+            if stored is None:
+                db.execute(
+                    "UPDATE record SET stored_number = ?, receipt = ?, receipted_at = ?"
+                    " WHERE seq = ?",
+                    (int(receipt["stored"]), body, timestamp(), seq),
+                )
+            elif stored != receipt["stored"]:
+                raise ConflictingRecord(
+                    "{id} was stored as number {first}, and now as number {second}",
+                    id=receipt["id"],
+                    first=stored,
+                    second=receipt["stored"],
+                )
+            return int(seq)
+
+        return await self._changing(work)
+
+    async def stored_number(self, verification: str) -> int | None:
+        """Return the records system's number of a verdict, None while there is no receipt."""
+
+        def work(db: sqlite3.Connection) -> int | None:
+            found = db.execute(
+                "SELECT stored_number FROM record WHERE id = ? AND kind = 'verdict'",
+                (verification,),
+            ).fetchone()
+            return None if found is None else found[0]
+
+        return await self._committer.read(work)
+
+    async def counts(self) -> Counts:
+        """Count what is here."""
+
+        def work(db: sqlite3.Connection) -> Counts:
+            return Counts(
+                *db.execute(
+                    "SELECT total(kind = 'start'), total(kind = 'verdict'),"
+                    " total(kind = 'abandonment'), total(receipt IS NULL),"
+                    " total(kind = 'start') - total(kind <> 'start') FROM record"
+                ).fetchone()
+            )
+
+        found = await self._committer.read(work)
+        return Counts(
+            int(found.starts),
+            int(found.verdicts),
+            int(found.abandonments),
+            int(found.waiting),
+            int(found.unfinished),
+        )
+
+    async def changed(self, within: float) -> None:
+        """Wait until this program commits or stamps something, at most ``within`` [s]."""
+        try:
+            async with asyncio.timeout(within):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    async def wait_for_pending(self) -> None:
+        """Wait until a row is without a receipt, whichever program committed it."""
+        while not await self.pending(1):
+            await self.changed(_LOOK_AGAIN)
+
+    async def wait_until_receipted(self) -> None:
+        """Wait until every row has its receipt."""
+        while await self.pending(1):
+            await self.changed(_LOOK_AGAIN)
+
+    async def put_order(self, order: Mapping[str, Any]) -> bool:
+        """Keep an order; False when it is known already, with the same contents."""
+        validate(order, kind="order")
+        body = encode(order)
+
+        def work(db: sqlite3.Connection) -> bool:
+            changed = db.execute(
+                "INSERT INTO ordered (order_id, body, received_at) VALUES (?, ?, ?)"
+                " ON CONFLICT (order_id) DO UPDATE SET body = excluded.body,"
+                " received_at = excluded.received_at, closed_at = NULL"
+                " WHERE body <> excluded.body OR closed_at IS NOT NULL",
+                (order["order"], body, timestamp()),
+            )
+            return changed.rowcount > 0
+
+        return await self._committer.write(work)
+
+    async def close_order(self, order: str) -> None:
+        """Note that the records system has withdrawn an order as finished."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE ordered SET closed_at = ? WHERE order_id = ? AND closed_at IS NULL",
+                (timestamp(), order),
+            )
+
+        await self._committer.write(work)
+
+    async def orders(self, *, begun: bool = True) -> list[Order]:
+        """Return the open orders, oldest first; ``begun=False`` leaves out those with a start."""
+
+        def work(db: sqlite3.Connection) -> list[Order]:
+            found = db.execute(
+                "SELECT body FROM ordered WHERE closed_at IS NULL AND (? OR NOT EXISTS"
+                " (SELECT 1 FROM record WHERE record.order_id = ordered.order_id))"
+                " ORDER BY received_at, order_id",
+                (begun,),
+            )
+            return [read_order(decode(body)) for (body,) in found]
+
+        return await self._committer.read(work)
+
+    async def close(self) -> None:
+        """Commit what waits and close the file."""
+        await self._committer.close()
+
+    async def _changing(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result = await self._committer.write(work)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        return result
+
+
+def read_order(order: Mapping[str, Any]) -> Order:
+    """Return a valid order message as a value."""
+    return Order(
+        order["order"], tuple(order["instruments"]), order.get("owner") or "", order["received"]
+    )
+
+
+def _insert(
+    db: sqlite3.Connection,
+    kind: str,
+    record: Mapping[str, Any],
+    body: bytes | None = None,
+    owner: str | None = None,
+) -> None:
+    body = encode(record) if body is None else body
+    db.execute(
+        "INSERT INTO record"
+        " (kind, id, bench, number, trial, order_id, digest, body, owner, committed_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            kind,
+            record["id"],
+            record["bench"],
+            int(record["number"]),
+            bool(record["trial"]),
+            record["order"],
+            digest(body),
+            body,
+            owner,
+            timestamp(),
+        ),
+    )
+
+
+def _outcome(db: sqlite3.Connection, kind: str, record: Mapping[str, Any], body: bytes) -> None:
+    """Insert the one outcome that a started run may have."""
+    start = db.execute(
+        "SELECT bench, number FROM record WHERE id = ? AND kind = 'start'", (record["id"],)
+    ).fetchone()
+    if start is None:
+        raise BadRecord("verification {id} was never started", id=record["id"])
+    if start != (record["bench"], record["number"]):
+        raise BadRecord(
+            "verification {id} was started as number {number} of bench {bench}",
+            id=record["id"],
+            number=start[1],
+            bench=start[0],
+        )
+    there = db.execute(
+        "SELECT kind, body FROM record WHERE id = ? AND kind <> 'start'", (record["id"],)
+    ).fetchone()
+    if there is None:
+        _insert(db, kind, record, body)
+    elif there != (kind, body):
+        raise ConflictingRecord(
+            "verification {id} has ended before, with another {kind}",
+            id=record["id"],
+            kind=there[0],
+        )
+
+
+def _abandonment(start: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    return {
+        **start,
+        "schema": "tera/abandonment/1",
+        "abandoned": timestamp(),
+        "reason": reason or "no reason was given",
+    }

@@ -1,0 +1,190 @@
+"""Measurement standards: whether a legal verdict may rest on them.
+
+Knows certificates, due dates and the 1/3 rule. Refuses to know weights classes (their table comes
+with R 111): a standard that states neither its maximum permissible error nor its expanded
+uncertainty is reported as not assessed, never taken as good.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from calibration.refusal import Refused
+from calibration.units import PERCENT, Quantity, parse_quantity, same_kind
+from calibration.verification import Reason
+
+SHARE = 3
+"""A standard's error or uncertainty, times this, is at most the MPE (R 76-1:2006 3.7.1; R 117)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """One measurement standard with its certificate."""
+
+    id: str
+    """Name in the office's register, for example ``W-07``."""
+    kind: str = ""
+    """What it is, in the office's words."""
+    accuracy_class: str | None = None
+    """Class, for example ``M1``."""
+    certificate: str = ""
+    """Number of the calibration certificate."""
+    due: datetime.date | None = None
+    """Last day on which the certificate holds; None when unknown."""
+    expanded_uncertainty: str | None = None
+    """Expanded uncertainty (k = 2) with its unit: absolute, or ``%`` of the value realised."""
+    mpe: str | None = None
+    """Largest error of the standard as used, with its unit: absolute, or ``%`` of the value."""
+    correction: str | None = None
+    """To be added to what the standard indicates, in ``%`` of it (VIM 2.53)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStandard:
+    """A standard as the observation sheet names it."""
+
+    standard: Standard
+    in_full: bool
+    """False: only the id stands in the sheet, the rest in the register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Realised:
+    """A value that the standards realised, and the limit that was decided with it."""
+
+    value: Decimal
+    """Reference value [unit]."""
+    mpe: Decimal
+    """Magnitude of the maximum permissible error there [unit]."""
+    unit: str
+
+
+def resolved(
+    named: Sequence[NamedStandard], register: Mapping[str, Standard]
+) -> tuple[tuple[Standard, ...], tuple[Reason, ...]]:
+    """Look every named standard up: the register wins over what a sheet says of it."""
+    found: list[Standard] = []
+    reasons: list[Reason] = []
+    if not named:
+        reasons.append(Reason("standard-none", "no measurement standard is named."))
+    for entry in named:
+        name = entry.standard.id
+        registered = register.get(name)
+        if registered is None and not entry.in_full:
+            template = "standard {standard} is not in the register."
+            reasons.append(Reason("standard-unknown", template, {"standard": name}))
+            continue
+        if registered is not None and entry.in_full and registered != entry.standard:
+            template = "standard {standard} is described otherwise in the register."
+            reasons.append(Reason("standard-contradicts", template, {"standard": name}))
+        found.append(entry.standard if registered is None else registered)
+    return tuple(found), tuple(reasons)
+
+
+def certificate_reasons(standards: Sequence[Standard], on: datetime.date) -> list[Reason]:
+    """List the standards whose certificate does not hold on the day of the verification."""
+    reasons: list[Reason] = []
+    for standard in standards:
+        if standard.due is None:
+            template = "standard {standard} has no due date."
+            reasons.append(Reason("standard-undated", template, {"standard": standard.id}))
+        elif standard.due < on:
+            reasons.append(
+                Reason(
+                    "standard-expired",
+                    "the certificate of standard {standard} ended on {due}, before {date}.",
+                    {
+                        "standard": standard.id,
+                        "due": standard.due.isoformat(),
+                        "date": on.isoformat(),
+                    },
+                )
+            )
+    return reasons
+
+
+def adequacy_reasons(
+    standards: Sequence[Standard], realised: Sequence[Realised], clause: str
+) -> list[Reason]:
+    """Find where the standards together are too coarse: sum of errors > MPE / 3.
+
+    Errors of standards used together add (two weights on one receptor). A standard of another
+    kind of quantity, such as a thermometer, takes no part; one that states nothing is reported.
+    """
+    if not realised:
+        return []
+    unit = realised[0].unit
+    fixed, percent = Decimal(0), Decimal(0)
+    assessed = False
+    reasons: list[Reason] = []
+    for standard in standards:
+        stated = _stated(standard)
+        if not stated:
+            template = (
+                "standard {standard} is not assessed: neither its maximum permissible error nor "
+                "its expanded uncertainty is stated ({clause})."
+            )
+            values = {"standard": standard.id, "clause": clause}
+            reasons.append(Reason("standard-not-assessed", template, values))
+            continue
+        usable = [q for q in stated if q.unit == PERCENT or same_kind(q.unit, unit)]
+        relative = [q.magnitude for q in usable if q.unit == PERCENT]
+        absolute = [q.to(unit).magnitude for q in usable if q.unit != PERCENT]
+        percent += max(relative, default=Decimal(0))
+        fixed += max(absolute, default=Decimal(0))
+        assessed = assessed or bool(usable)
+    if standards and not assessed and not reasons:
+        template = "none of the standards realises the measurand ({clause})."
+        reasons.append(Reason("standard-unfit", template, {"clause": clause}))
+    for point in realised:
+        error = fixed + (percent * point.value).scaleb(-2)
+        if SHARE * error > point.mpe:
+            template = (
+                "the standards are too coarse at {value}: their error {error} exceeds one third of "
+                "the limit {limit} ({clause})."
+            )
+            values = {
+                "value": f"{point.value:f} {unit}",
+                "error": f"{error:f} {unit}",
+                "limit": f"{point.mpe:f} {unit}",
+                "clause": clause,
+            }
+            reasons.append(Reason("standard-inadequate", template, values))
+            break
+    return reasons
+
+
+def correction_percent(standards: Sequence[Standard]) -> Decimal:
+    """Give the correction of the reference [% of its indication]; 0 when none is stated."""
+    stated = [(s.id, s.correction) for s in standards if s.correction is not None]
+    if not stated:
+        return Decimal(0)
+    if len(stated) > 1:
+        raise Refused(
+            "only one reference has a correction; here are {standards}.",
+            key="standards",
+            standards=", ".join(name for name, _ in stated),
+        )
+    quantity = parse_quantity(stated[0][1], key="standards.correction")
+    if quantity.unit != PERCENT or abs(quantity.magnitude) >= 100:
+        raise Refused(
+            "the correction of standard {standard} is stated in % of its indication.",
+            key="standards.correction",
+            standard=stated[0][0],
+        )
+    return quantity.magnitude
+
+
+def _stated(standard: Standard) -> list[Quantity]:
+    stated = []
+    for name in ("mpe", "expanded_uncertainty"):
+        text: str | None = getattr(standard, name)
+        if text is None:
+            continue
+        quantity = parse_quantity(text, key=f"standards.{standard.id}.{name}")
+        if quantity.magnitude <= 0:
+            key = f"standards.{standard.id}.{name}"
+            raise Refused("{value} is not more than 0.", key=key, value=quantity)
+        stated.append(quantity)
+    return stated

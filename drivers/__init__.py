@@ -1,0 +1,1 @@
+"""Bytes and registers in, indications out. Knows instruments; knows no law and no broker."""

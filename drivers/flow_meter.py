@@ -1,0 +1,201 @@
+"""A flow meter on a Modbus bus: polls its registers and yields indications for ever.
+
+Knows polling, freshness and what to say when there is nothing to show. Refuses to know frames
+(`drivers.modbus`), register layouts (`drivers.registers`) and whether an indication is any good.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final, Protocol
+
+from drivers.errors import BadDriverSettings, DriverError, InstrumentRefused
+from drivers.indication import Condition, Indication, Origin
+from drivers.modbus import Answer
+from drivers.modbus_wire import Kind
+from drivers.registers import Decoded, RegisterMap, Telegram, decode
+
+SHORTEST_RETRY: Final = 0.1
+"""Pause [s] between polls while the line is at fault; the bus makes its own longer pauses."""
+
+
+class Bus(Protocol):
+    """The seam a meter is given: something that reads registers."""
+
+    @property
+    def local(self) -> bool:
+        """Say whether the line ends in software on this machine."""
+
+    async def request(self, unit: int, kind: Kind, address: int, count: int) -> Answer:
+        """Read registers and say when the request was sent and its answer had come."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterCounters:
+    """What a meter did since it was made."""
+
+    polls: int = 0
+    indications: int = 0
+    faults: int = 0
+    """Polls that the line or the instrument failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    decoded: Decoded
+    sent_ns: int
+    arrived_ns: int
+    raw: bytes
+    error: str | None
+    """Kind of line fault or refusal; None when the meter itself answered."""
+
+
+class FlowMeter:
+    """One meter, one unit on a bus, one register map."""
+
+    def __init__(
+        self,
+        name: str,
+        bus: Bus,
+        unit: int,
+        register_map: RegisterMap,
+        *,
+        interval: float = 1.0,
+        quantities: Collection[str] | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        """Describe the meter; ``interval`` [s] is the poll period."""
+        if interval < 0:
+            raise BadDriverSettings(
+                "The interval of {name} is {interval} s: it must not be below 0.",
+                name=name,
+                interval=interval,
+            )
+        self.name = name
+        self.register_map = register_map
+        self.quantities = tuple(register_map.measurands if quantities is None else quantities)
+        self._telegrams = register_map.plan(self.quantities)
+        self._bus = bus
+        self._unit = unit
+        self._interval = interval
+        self._origin = origin
+        self._sequence = 0
+        self._shown: dict[str, str] = {}
+        self.counters = MeterCounters()
+
+    @property
+    def origin(self) -> Origin:
+        """Say where the indications come from."""
+        if self._origin is not None:
+            return self._origin
+        return Origin.SIMULATED if self._bus.local else Origin.WIRE
+
+    async def indications(self) -> AsyncIterator[Indication]:
+        """Poll for ever; yield one indication per quantity and poll.
+
+        A fault of the line yields one fault per quantity and then nothing until it changes or the
+        meter answers again. A fault the meter itself reports is an indication of every poll.
+        """
+        due = time.monotonic()
+        while True:
+            found = await self._poll()
+            failed = any(f.error is not None for f in found)
+            counters = self.counters
+            self.counters = replace(
+                counters, polls=counters.polls + 1, faults=counters.faults + failed
+            )
+            for one in found:
+                quantity = one.decoded.quantity
+                if one.error is not None and self._shown.get(quantity) == one.error:
+                    continue
+                self._shown[quantity] = one.error or ""
+                yield self._indication(one)
+            due = max(due + self._interval, time.monotonic())
+            if failed:
+                due = max(due, time.monotonic() + SHORTEST_RETRY)
+            await asyncio.sleep(due - time.monotonic())
+
+    async def _poll(self) -> list[_Found]:
+        """Read every telegram once; give one result per quantity in the order asked for."""
+        found: dict[str, _Found] = {}
+        begun_ns = time.monotonic_ns()
+        for telegram in self._telegrams:
+            try:
+                answer = await self._bus.request(
+                    self._unit, telegram.kind, telegram.address, telegram.count
+                )
+            except InstrumentRefused as exc:
+                for one in self._failed(telegram, exc, begun_ns):
+                    found[one.decoded.quantity] = one
+            except DriverError as exc:
+                return [
+                    one
+                    for everything in self._telegrams
+                    for one in self._failed(everything, exc, begun_ns)
+                    if one.decoded.quantity in self.quantities
+                ]
+            else:
+                for one in _taken(telegram, answer):
+                    found[one.decoded.quantity] = one
+        # A meter that says it is not in order vouches for none of its values.
+        for register in self.register_map.registers:
+            status = found.get(register.quantity)
+            if register.ok is not None and status is not None and status.decoded.fault:
+                found = {
+                    quantity: replace(
+                        one,
+                        decoded=Decoded(quantity, "", None, None, status.decoded.fault),
+                        error=status.error,
+                    )
+                    for quantity, one in found.items()
+                }
+                break
+        return [found[quantity] for quantity in self.quantities]
+
+    def _failed(self, telegram: Telegram, exc: DriverError, begun_ns: int) -> list[_Found]:
+        now_ns = time.monotonic_ns()
+        return [
+            _Found(
+                Decoded(register.quantity, "", None, None, str(exc)),
+                begun_ns,
+                now_ns,
+                b"",
+                type(exc).__name__,
+            )
+            for register in telegram.members
+        ]
+
+    def _indication(self, found: _Found) -> Indication:
+        decoded = found.decoded
+        value: Decimal | None = decoded.value
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        self.counters = replace(self.counters, indications=sequence + 1)
+        return Indication(
+            instrument=self.name,
+            quantity=decoded.quantity,
+            text=decoded.text,
+            value=value,
+            unit=decoded.unit,
+            condition=Condition.DYNAMIC if decoded.fault is None else Condition.FAULT,
+            detail=decoded.fault,
+            origin=self.origin,
+            time=datetime.now(UTC),
+            since_ns=found.sent_ns,
+            arrived_ns=found.arrived_ns,
+            sequence=sequence,
+            raw=found.raw,
+        )
+
+
+def _taken(telegram: Telegram, answer: Answer) -> list[_Found]:
+    """Cut one answer into its quantities."""
+    found = []
+    for register in telegram.members:
+        first = register.address - telegram.address
+        words = answer.registers[first : first + register.count]
+        raw = b"".join(word.to_bytes(2, "big") for word in words)
+        found.append(_Found(decode(register, words), answer.sent_ns, answer.arrived_ns, raw, None))
+    return found

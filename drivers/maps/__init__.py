@@ -1,0 +1,1 @@
+"""Register maps of flow meters and transmitters, one TOML file per instrument family."""
