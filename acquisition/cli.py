@@ -216,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last door: every error gets its exit code
         return _failed(error)
     return code
 

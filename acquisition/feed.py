@@ -9,6 +9,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 from drivers.indication import Indication
 
@@ -63,3 +65,23 @@ class Feed:
             yield listener
         finally:
             self._listeners.discard(listener)
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a UTC time as the records do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_wire(indication: Indication) -> dict[str, Any]:
+    """Write an indication as ``tera read`` prints it and live blocks carry it."""
+    return {
+        "time": timestamp(indication.time),
+        "instrument": indication.instrument,
+        "quantity": indication.quantity,
+        "text": indication.text,
+        "value": indication.value,
+        "unit": indication.unit,
+        "condition": indication.condition.value,
+        "detail": indication.detail,
+        "origin": indication.origin.value,
+    }

@@ -15,6 +15,7 @@ from drivers.flow_meter import FlowMeter
 from drivers.indication import Indication
 from drivers.link import open_link
 from drivers.modbus import RegisterBus
+from drivers.physics import ScalePhysics
 from drivers.registers import load_map
 from drivers.scale import Scale
 from drivers.simulated_meter import SimulatedMeter, SimulatedPipe

@@ -76,34 +76,47 @@ def limits(lower: Decimal | None, upper: Decimal | None) -> str:
     """Write a pair of limits the way a technician reads them."""
     if lower is not None and upper is not None and lower == -upper:
         return f"±{upper:f}"
+    if lower is None and upper is not None:
+        return f"≤ {upper:f}"
+    if upper is None and lower is not None:
+        return f"≥ {lower:f}"
     return f"{number(lower, signed=True)} … {number(upper, signed=True)}"
 
 
 def verification_tables(body: Mapping[str, Any], name: str) -> list[Table]:
     """Draw one table per test of a verdict: error against limit at each point."""
-    drawn = []
-    for test in body["tests"]:
-        made = table(
-            f"{name} · {t(test['name'])}",
-            [
-                (t("nominal"), "right"),
-                (t("indication"), "right"),
-                (t("error"), "right"),
-                (t("limit"), "right"),
-                (t("unit"), "left"),
-                (t("verdict"), "left"),
-            ],
-        )
-        for point in test["points"]:
-            made.add_row(
-                number(point["nominal"]),
-                number(point["indication"]),
-                number(point["error"], signed=True),
-                limits(point["lower"], point["upper"]),
-                str(point["unit"]),
-                word(point["verdict"]),
-            )
-        made.add_section()
-        made.add_row("", "", "", "", "", word(test["verdict"]))
-        drawn.append(made)
-    return drawn
+    return [_test_table(test, name) for test in body["tests"]]
+
+
+def _test_table(test: Mapping[str, Any], name: str) -> Table:
+    points = test["points"]
+    relative = any(p.get("relative_error") is not None and p["unit"] != "%" for p in points)
+    rate = f" · {test['flow_rate']}" if test.get("flow_rate") else ""
+    columns = [
+        (t("nominal"), "right"),
+        (t("reference"), "right"),
+        (t("indication"), "right"),
+        (t("error"), "right"),
+        (t("limit"), "right"),
+        (t("unit"), "left"),
+        (t("verdict"), "left"),
+    ]
+    if relative:
+        columns.insert(4, (f"{t('error')} %", "right"))
+    made = table(f"{name} · {t(test['name'])}{rate}", columns)
+    for point in points:
+        row: list[str | Text] = [
+            number(point["nominal"]),
+            number(point["reference"]),
+            number(point["indication"]),
+            number(point["error"], signed=True),
+            limits(point["lower"], point["upper"]),
+            str(point["unit"]),
+            word(point["verdict"]),
+        ]
+        if relative:
+            row.insert(4, number(point.get("relative_error"), signed=True))
+        made.add_row(*row)
+    made.add_section()
+    made.add_row(*[""] * (len(columns) - 1), word(test["verdict"]))
+    return made

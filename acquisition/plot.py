@@ -1,7 +1,6 @@
 """The error plot: measured errors inside or outside the envelope of the limits."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def draw(body: Mapping[str, Any], file: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    tests = [test for test in body["tests"] if test["points"]]
+    tests = [test for test in body["tests"] if any(p["error"] is not None for p in test["points"])]
     if not tests:
         raise BadInput("there is no point to draw", place="--plot")
     figure, axes = pyplot.subplots(
@@ -39,36 +38,31 @@ def draw(body: Mapping[str, Any], file: Path) -> None:
 
 
 def _draw_test(axis: Any, test: Mapping[str, Any]) -> None:
-    points = test["points"]
-    nominal = [_number(p["nominal"]) for p in points]
-    spread = len(set(nominal)) == len(nominal)
-    along = nominal if spread else list(range(1, len(points) + 1))
-    for side in ("lower", "upper"):
-        known = [
-            (x, _number(p[side])) for x, p in zip(along, points, strict=True) if p[side] is not None
-        ]
-        known.sort()
-        axis.step(
-            *zip(*known, strict=True), where="mid", color="#57606a", linewidth=1
-        ) if known else None
+    points = [p for p in test["points"] if p["error"] is not None]
+    nominal = [p["nominal"] for p in points]
+    along_nominal = None not in nominal and len(set(nominal)) > 1
+    along = [float(n) for n in nominal] if along_nominal else list(range(1, len(points) + 1))
     for x, point in zip(along, points, strict=True):
-        if point["error"] is None:
-            continue
+        for side, marker in (("lower", 6), ("upper", 7)):  # carets whose tip is the limit
+            if point[side] is not None:
+                axis.plot([x], [float(point[side])], marker=marker, color="#57606a", markersize=7)
+        if point["lower"] is not None and point["upper"] is not None:
+            ends = [float(point["lower"]), float(point["upper"])]
+            axis.plot([x, x], ends, color="#d0d7de", linewidth=3, zorder=0)
         u = point["expanded_uncertainty"]
         axis.errorbar(
             [x],
-            [_number(point["error"])],
-            yerr=None if u is None else [_number(u)],
+            [float(point["error"])],
+            yerr=None if u is None else [float(u)],
             fmt="o",
             capsize=3,
             color=_COLOURS[point["verdict"]],
         )
-    axis.axhline(0, color="#d0d7de", linewidth=0.8)
-    unit = points[0]["unit"]
+    axis.axhline(0, color="#8c959f", linewidth=0.8, zorder=0)
     axis.set_title(f"{t(test['name'])}: {t(test['verdict'])}", loc="left", fontsize=10)
-    axis.set_ylabel(f"{t('error')} [{unit}]")
-    axis.set_xlabel(f"{t('nominal')} [{unit}]" if spread else t("observation"))
-
-
-def _number(value: Decimal) -> float:
-    return float(value)
+    axis.set_ylabel(f"{t('error')} [{points[0]['unit']}]")
+    if along_nominal:
+        axis.set_xlabel(f"{t('nominal')} [{points[0]['unit']}]")
+    else:
+        axis.set_xlabel(t("observation"))
+        axis.set_xticks(along)

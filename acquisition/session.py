@@ -17,7 +17,7 @@ from typing import Any
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Bench, Instrument
 from acquisition.faults import Abandoned, sentence
-from acquisition.feed import Feed
+from acquisition.feed import Feed, timestamp
 from acquisition.hands import Hand
 from acquisition.routine import (
     Action,
@@ -30,7 +30,7 @@ from acquisition.routine import (
 from acquisition.steady import Steady
 from broker.outbox import Outbox
 from calibration.evaluation import Standard, evaluate
-from calibration.sheet import parse_sheet
+from calibration.sheet import ONE_LOAD_TESTS, parse_sheet
 from calibration.units import Quantity, parse_quantity
 from calibration.verification import Verification
 from drivers.indication import Indication, Origin
@@ -132,11 +132,6 @@ class _Notes:
         )
 
 
-def timestamp(moment: datetime) -> str:
-    """Write a UTC time as the records do."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 async def run(job: Job) -> AsyncIterator[Event]:
     """Verify one instrument; the last event is Recorded, or Abandoned is raised."""
     verification = str(uuid.uuid4())
@@ -181,7 +176,7 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: _Notes) -> AsyncItera
         added: Decimal | None = None
         if point.by_added_load:
             shown = _mass(first, scale.unit)
-            for tenths in range(1, 12):
+            for tenths in range(1, 11):
                 added = tenths * scale.e / 10
                 step = Instruction(Action.ADD, Quantity(added, scale.unit))
                 async for event in _observe(job, job.feed, step, taken):
@@ -191,19 +186,27 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: _Notes) -> AsyncItera
                     break
             else:
                 raise Abandoned(
-                    "the indication did not change although 1.1 e was added at {load} {unit}",
+                    "the indication did not change although one e was added at {load} {unit}",
                     load=point.instruction.quantity.magnitude,
                     unit=scale.unit,
                 )
-        columns = notes.tests.setdefault(
-            point.test, {"name": point.test, "load": [], "indication": []}
-        )
-        load = point.instruction.quantity
-        columns["load"].append(f"{load.magnitude:f} {load.unit}")
-        columns["indication"].append(f"{first.text} {first.unit}")
-        if added is not None:
-            columns.setdefault("added_load", []).append(f"{added:f} {scale.unit}")
+        _write_down(notes, point, first, added)
         yield PointObserved(index, point, first, added)
+
+
+def _write_down(notes: _Notes, point: Point, seen: Indication, added: Decimal | None) -> None:
+    """Add one point to its test's columns; tests at one load state it once."""
+    load = str(point.instruction.quantity)
+    if point.test in ONE_LOAD_TESTS:
+        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": load})
+    else:
+        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": []})
+        columns["load"].append(load)
+    columns.setdefault("indication", []).append(f"{seen.text} {seen.unit}")
+    if added is not None:
+        columns.setdefault("added_load", []).append(
+            str(Quantity(added, point.instruction.quantity.unit))
+        )
 
 
 async def _meter(job: Job, plan: tuple[Point, ...], notes: _Notes) -> AsyncIterator[Event]:

@@ -13,19 +13,18 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from broker.publisher import Publisher
 
 from acquisition.config import Bench, Instrument, Station
 from acquisition.faults import BadInput, sentence
-from acquisition.feed import Feed
+from acquisition.feed import Feed, to_wire
 from acquisition.hands import Hand, SimulatedHand
 from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
-from acquisition.session import Job, timestamp
+from acquisition.register import approved_digests, standards_register
+from acquisition.session import Job
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
-from calibration.evaluation import Standard
 from drivers.capture import Capture
 from drivers.indication import Condition, Indication
 
@@ -88,28 +87,6 @@ def is_trial(bench: Bench) -> bool:
 def software() -> dict[str, str]:
     """Return name and version of this program."""
     return {"name": "tante-sari", "version": version("tante-sari")}
-
-
-def standards_register(settings: Station) -> dict[str, Standard]:
-    """Return the measurement standards of the configuration by id."""
-    return {
-        s.id: Standard(
-            id=s.id,
-            kind=s.kind,
-            accuracy_class=s.accuracy_class,
-            certificate=s.certificate,
-            due=s.due,
-            expanded_uncertainty=s.expanded_uncertainty,
-            mpe=s.mpe,
-            correction=s.correction,
-        )
-        for s in settings.standards
-    }
-
-
-def approved_digests(settings: Station) -> frozenset[str]:
-    """Return the digests of the legal tables that the office approved."""
-    return frozenset(a.digest for a in settings.approval)
 
 
 def broker_address(settings: Station) -> BrokerAddress:
@@ -231,18 +208,3 @@ def _capture(settings: Station, instrument: Instrument) -> Capture | None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     return Capture(Path(folder) / f"{instrument.name}.capture")
-
-
-def to_wire(indication: Indication) -> dict[str, Any]:
-    """Write an indication as ``tera read`` prints it and live blocks carry it."""
-    return {
-        "time": timestamp(indication.time),
-        "instrument": indication.instrument,
-        "quantity": indication.quantity,
-        "text": indication.text,
-        "value": indication.value,
-        "unit": indication.unit,
-        "condition": indication.condition.value,
-        "detail": indication.detail,
-        "origin": indication.origin.value,
-    }

@@ -7,6 +7,7 @@ are never changed or deleted, only stamped: published, received. Knows no broker
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -98,7 +99,7 @@ class Outbox:
 
     def __init__(self, committer: Committer) -> None:
         self._committer = committer
-        self._changed = asyncio.Event()
+        self._change = asyncio.Event()
 
     @classmethod
     async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
@@ -159,8 +160,8 @@ class Outbox:
         def work(db: sqlite3.Connection) -> list[str]:
             found = db.execute(
                 "SELECT id, body, owner FROM record AS s WHERE bench = ? AND kind = 'start'"
-                " AND NOT EXISTS (SELECT 1 FROM record AS o WHERE o.id = s.id AND o.kind <> 'start')"
-                " ORDER BY seq",
+                " AND NOT EXISTS"
+                " (SELECT 1 FROM record AS o WHERE o.id = s.id AND o.kind <> 'start') ORDER BY seq",
                 (bench,),
             ).fetchall()
             left = [(name, body) for name, body, owner in found if not in_other_hands(owner)]
@@ -183,7 +184,7 @@ class Outbox:
                 " AND (?3 IS NULL OR seq <= ?3) ORDER BY seq LIMIT ?4",
                 (bench, after, through, limit),
             )
-            return [Row(*row[:5], bool(row[5]), *row[6:]) for row in found]
+            return [_row(row) for row in found]
 
         return await self._committer.read(work)
 
@@ -271,23 +272,26 @@ class Outbox:
             int(found.unfinished),
         )
 
-    async def changed(self, within: float) -> None:
-        """Wait until this program commits or stamps something, at most ``within`` [s]."""
-        try:
-            async with asyncio.timeout(within):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+    @property
+    def change(self) -> asyncio.Event:
+        """Return what is set at this program's next commit; take it before looking."""
+        return self._change
 
     async def wait_for_pending(self) -> None:
         """Wait until a row is without a receipt, whichever program committed it."""
-        while not await self.pending(1):
-            await self.changed(_LOOK_AGAIN)
+        while True:
+            change = self._change
+            if await self.pending(1):
+                return
+            await wait_at_most(change, _LOOK_AGAIN)
 
     async def wait_until_receipted(self) -> None:
         """Wait until every row has its receipt."""
-        while await self.pending(1):
-            await self.changed(_LOOK_AGAIN)
+        while True:
+            change = self._change
+            if not await self.pending(1):
+                return
+            await wait_at_most(change, _LOOK_AGAIN)
 
     async def put_order(self, order: Mapping[str, Any]) -> bool:
         """Keep an order; False when it is known already, with the same contents."""
@@ -337,9 +341,21 @@ class Outbox:
 
     async def _changing(self, work: Callable[[sqlite3.Connection], T]) -> T:
         result = await self._committer.write(work)
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._change.set()
+        self._change = asyncio.Event()
         return result
+
+
+async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, or until the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _row(row: tuple[Any, ...]) -> Row:
+    seq, kind, name, bench, number, trial, own, body = row
+    return Row(seq, kind, name, bench, number, bool(trial), own, body)
 
 
 def read_order(order: Mapping[str, Any]) -> Order:

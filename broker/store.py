@@ -230,7 +230,10 @@ class RecordStore:
                 numbers = benches.setdefault((office, bench), {"start": {}, "outcome": {}})
                 which = "start" if kind == "start" else "outcome"
                 numbers[which].setdefault(number, set()).add(name)
-            found = (_gap(*name, **numbers) for name, numbers in sorted(benches.items()))
+            found = (
+                _gap(*name, numbers["start"], numbers["outcome"])
+                for name, numbers in sorted(benches.items())
+            )
             return tuple(gap for gap in found if gap.missing or gap.unfinished or gap.double)
 
         return await self._committer.read(work)
@@ -240,8 +243,9 @@ class RecordStore:
         await self._committer.close()
 
 
-def _stored(row: Any) -> StoredRecord:
-    return StoredRecord(*row[:6], bool(row[6]), *row[7:])
+def _stored(row: tuple[Any, ...]) -> StoredRecord:
+    stored, kind, name, office, bench, number, trial, *rest = row
+    return StoredRecord(stored, kind, name, office, bench, number, bool(trial), *rest)
 
 
 def _gap(

@@ -107,5 +107,10 @@ def _overall(tests: Verdict, findings: Findings) -> Verdict:
 def _approval(table: LegalTable, approved: Collection[str]) -> list[Reason]:
     if table.digest in approved:
         return []
-    template = "the office has not approved table {table}."
-    return [Reason("table-not-approved", template, {"table": table.name})]
+    return [
+        Reason(
+            "table-not-approved",
+            "the office has not approved table {table}.",
+            {"table": table.name},
+        )
+    ]

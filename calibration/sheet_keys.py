@@ -93,7 +93,7 @@ class Keys:
         if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
             return value
         try:
-            return datetime.date.fromisoformat(str(value))
+            return datetime.datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007
         except ValueError:
             raise Refused(
                 "{value} is no date: write it as in 2026-11-24.", key=self.path(name), value=value

@@ -72,12 +72,22 @@ def resolved(
         name = entry.standard.id
         registered = register.get(name)
         if registered is None and not entry.in_full:
-            template = "standard {standard} is not in the register."
-            reasons.append(Reason("standard-unknown", template, {"standard": name}))
+            reasons.append(
+                Reason(
+                    "standard-unknown",
+                    "standard {standard} is not in the register.",
+                    {"standard": name},
+                )
+            )
             continue
         if registered is not None and entry.in_full and registered != entry.standard:
-            template = "standard {standard} is described otherwise in the register."
-            reasons.append(Reason("standard-contradicts", template, {"standard": name}))
+            reasons.append(
+                Reason(
+                    "standard-contradicts",
+                    "standard {standard} is described otherwise in the register.",
+                    {"standard": name},
+                )
+            )
         found.append(entry.standard if registered is None else registered)
     return tuple(found), tuple(reasons)
 
@@ -87,8 +97,13 @@ def certificate_reasons(standards: Sequence[Standard], on: datetime.date) -> lis
     reasons: list[Reason] = []
     for standard in standards:
         if standard.due is None:
-            template = "standard {standard} has no due date."
-            reasons.append(Reason("standard-undated", template, {"standard": standard.id}))
+            reasons.append(
+                Reason(
+                    "standard-undated",
+                    "standard {standard} has no due date.",
+                    {"standard": standard.id},
+                )
+            )
         elif standard.due < on:
             reasons.append(
                 Reason(
@@ -121,12 +136,15 @@ def adequacy_reasons(
     for standard in standards:
         stated = _stated(standard)
         if not stated:
-            template = (
-                "standard {standard} is not assessed: neither its maximum permissible error nor "
-                "its expanded uncertainty is stated ({clause})."
-            )
             values = {"standard": standard.id, "clause": clause}
-            reasons.append(Reason("standard-not-assessed", template, values))
+            reasons.append(
+                Reason(
+                    "standard-not-assessed",
+                    "standard {standard} is not assessed: neither its maximum permissible error nor "
+                    "its expanded uncertainty is stated ({clause}).",
+                    values,
+                )
+            )
             continue
         usable = [q for q in stated if q.unit == PERCENT or same_kind(q.unit, unit)]
         relative = [q.magnitude for q in usable if q.unit == PERCENT]
@@ -135,22 +153,30 @@ def adequacy_reasons(
         fixed += max(absolute, default=Decimal(0))
         assessed = assessed or bool(usable)
     if standards and not assessed and not reasons:
-        template = "none of the standards realises the measurand ({clause})."
-        reasons.append(Reason("standard-unfit", template, {"clause": clause}))
+        reasons.append(
+            Reason(
+                "standard-unfit",
+                "none of the standards realises the measurand ({clause}).",
+                {"clause": clause},
+            )
+        )
     for point in realised:
         error = fixed + (percent * point.value).scaleb(-2)
         if SHARE * error > point.mpe:
-            template = (
-                "the standards are too coarse at {value}: their error {error} exceeds one third of "
-                "the limit {limit} ({clause})."
-            )
             values = {
                 "value": f"{point.value:f} {unit}",
                 "error": f"{error:f} {unit}",
                 "limit": f"{point.mpe:f} {unit}",
                 "clause": clause,
             }
-            reasons.append(Reason("standard-inadequate", template, values))
+            reasons.append(
+                Reason(
+                    "standard-inadequate",
+                    "the standards are too coarse at {value}: their error {error} exceeds one third of "
+                    "the limit {limit} ({clause}).",
+                    values,
+                )
+            )
             break
     return reasons
 

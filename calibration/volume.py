@@ -26,6 +26,8 @@ FLOW_RATES = 3
 """Fewest flow rates: maximum, medium and slow (R 117 wants maximum and near minimum)."""
 RUNS = 3
 """Fewest runs from which a repeatability is found."""
+_RATE = "L/h"
+"""Flow rates are compared here: from L/min, L/s and m³/h it is reached exactly."""
 _EXACT = Context(prec=80, traps=[Inexact])
 _PRINTED = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
@@ -68,7 +70,7 @@ def volume_findings(
             repeated = True
         else:
             notes.append(repeatability)
-    flow_rates = {test.flow_rate.to("L/min") for test in sheet.meter_tests}
+    flow_rates = {test.flow_rate.to(_RATE) for test in sheet.meter_tests}
     if len(flow_rates) < FLOW_RATES:
         lacking.append(
             Reason(
@@ -211,9 +213,9 @@ def _percent(value: Fraction, places: int) -> Decimal:
 
 
 def _check_flow_rate(test: MeterTest, instrument: MeterInstrument) -> None:
-    rate = Fraction(test.flow_rate.to("L/min").magnitude)
+    rate = Fraction(test.flow_rate.to(_RATE).magnitude)
     for limit, sign in ((instrument.qmin, 1), (instrument.qmax, -1)):
-        if limit is not None and sign * rate < sign * Fraction(limit.to("L/min").magnitude):
+        if limit is not None and sign * rate < sign * Fraction(limit.to(_RATE).magnitude):
             raise Refused(
                 "{flow_rate} is outside the flow rates of the meter.",
                 key=f"{test.key}.flow_rate",

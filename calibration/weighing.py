@@ -53,10 +53,13 @@ def weighing_findings(sheet: Sheet, instrument: WeighingInstrument, table: Legal
         if zero is None and name in ("eccentricity", "repeatability") and common is not None:
             zero = (common[0], -1)
         if zero is None and seen.known.all() and name not in ("zero", "discrimination"):
-            template = (
-                "{test}: no E0 correction was made, because no load at or near zero was weighed."
+            notes.append(
+                Reason(
+                    "no-zero-correction",
+                    "{test}: no E0 correction was made, because no load at or near zero was weighed.",
+                    {"test": name},
+                )
             )
-            notes.append(Reason("no-zero-correction", template, {"test": name}))
         lacking = list(_rounding(scale, seen))
         if name == "weighing" and seen is weighed[0]:
             lacking += _weighing_lacks(scale, weighed)

@@ -6,7 +6,7 @@ Knows polling, freshness and what to say when there is nothing to show. Refuses 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -85,6 +85,7 @@ class FlowMeter:
         self._sequence = 0
         self._shown: dict[str, str] = {}
         self.counters = MeterCounters()
+        self.last_error: DriverError | None = None
 
     @property
     def origin(self) -> Origin:
@@ -93,7 +94,7 @@ class FlowMeter:
             return self._origin
         return Origin.SIMULATED if self._bus.local else Origin.WIRE
 
-    async def indications(self) -> AsyncIterator[Indication]:
+    async def indications(self) -> AsyncGenerator[Indication]:
         """Poll for ever; yield one indication per quantity and poll.
 
         A fault of the line yields one fault per quantity and then nothing until it changes or the
@@ -122,15 +123,18 @@ class FlowMeter:
         """Read every telegram once; give one result per quantity in the order asked for."""
         found: dict[str, _Found] = {}
         begun_ns = time.monotonic_ns()
+        self.last_error = None
         for telegram in self._telegrams:
             try:
                 answer = await self._bus.request(
                     self._unit, telegram.kind, telegram.address, telegram.count
                 )
             except InstrumentRefused as exc:
+                self.last_error = exc
                 for one in self._failed(telegram, exc, begun_ns):
                     found[one.decoded.quantity] = one
             except DriverError as exc:
+                self.last_error = exc
                 return [
                     one
                     for everything in self._telegrams

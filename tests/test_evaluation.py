@@ -20,10 +20,12 @@ from calibration.verification import Reason, Verdict, Verification
 EXAMPLES = Path(__file__).parent.parent / "examples"
 R76, R117 = legal_table("r76@2006").digest, legal_table("r117@2007").digest
 WEIGHTS = Standard(
-    id="W-07", kind="weights", due=datetime.date(2027, 6, 30), certificate="c", mpe="0.75 g"
-)
-METER = Standard(
-    id="FM-01", kind="meter", due=datetime.date(2027, 6, 30), expanded_uncertainty="0.05 %"
+    id="W-07",
+    kind="weights",
+    accuracy_class="M1",
+    certificate="contoh / example",
+    due=datetime.date(2027, 6, 30),
+    mpe="0.75 g",
 )
 
 
@@ -167,11 +169,17 @@ def test_a_standard_is_good_through_its_last_day_and_up_to_exactly_one_third() -
     sheet["standards"] = [{"id": "W-07"}]
     last = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe="0.8333 g")
     assert decided(sheet, last, approved=(R76,)).legal
-    sheet["instrument"]["e"] = "5 g"
-    for entry in sheet["test"]:
-        entry.pop("tare", None) if entry["name"] != "tare" else None
-    third = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe="0.5 g")
-    assert decided(sheet, third, last, approved=(R76,)).legal
+    sheet["instrument"] |= {"max": "30 kg", "e": "10 g", "d": "1 g"}
+    sheet["test"] = [{"name": "weighing", "load": ["0 g", "3 kg"], "indication": ["0 g", "3 kg"]}]
+    for error, legal in (("1.6666 g", True), ("1.6667 g", False), ("0.0555 %", True)):
+        exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=error)
+        assert decided(sheet, exact, approved=(R76,)).legal is legal
+    sheet["instrument"] |= {"max": "150 kg", "e": "50 g", "d": "5 g"}
+    sheet["stage"] = "in_service"
+    sheet["test"][0] |= {"load": ["0 g", "150 kg"], "indication": ["0 g", "150 kg"]}
+    for error, legal in (("50 g", True), ("50.001 g", False)):  # 3000 e: 150 g
+        exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=error)
+        assert decided(sheet, exact, approved=(R76,)).legal is legal
 
 
 def test_errors_of_standards_used_together_add() -> None:
@@ -200,14 +208,14 @@ def test_a_verdict_without_any_standard_is_not_legal() -> None:
 def test_a_sheet_cannot_pick_the_law_of_another_instrument(table: str) -> None:
     sheet = example("nawi")
     sheet["table"] = table
-    with pytest.raises(Refused, match="^table: "):
+    with pytest.raises(Refused, match=r"^table: "):
         decided(sheet, approved=())
 
 
 def test_the_law_must_be_in_force_on_the_day_of_the_sheet() -> None:
     sheet = example("nawi")
     sheet["date"] = "1999-01-01"
-    with pytest.raises(Refused, match="^table: "):
+    with pytest.raises(Refused, match=r"^table: "):
         decided(sheet, approved=())
 
 
@@ -232,4 +240,6 @@ def test_evaluating_leaves_the_sheet_as_it_was() -> None:
 
 def test_a_reason_keeps_its_template_for_translation() -> None:
     result = decided(example("nawi-cerapan-kontrak"), approved=())
-    assert all(isinstance(r, Reason) and str(r) == r.template.format(**r.values) for r in result.reasons)
+    for reason in result.reasons:
+        assert isinstance(reason, Reason)
+        assert str(reason) == reason.template.format(**reason.values)

@@ -22,7 +22,8 @@ from acquisition.faults import sentence
 from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
 from acquisition.language import choose, t
 from acquisition.output import console, print_json, table
-from acquisition.station import approved_digests, broker_address
+from acquisition.register import approved_digests
+from acquisition.station import broker_address
 from broker.outbox import Outbox
 from calibration.mpe import legal_table
 from drivers.indication import Condition, Indication
@@ -150,7 +151,7 @@ def _disk(outbox: Path) -> Finding:
 
 async def _outbox(path: Path) -> Finding:
     what = t("outbox")
-    if not path.exists():
+    if not path.exists():  # noqa: ASYNC240 - one look at a local disk
         return Finding(what, "ok", t("will be made at the first start"))
     try:
         outbox = await Outbox.open(path)
@@ -158,7 +159,7 @@ async def _outbox(path: Path) -> Finding:
             counts = await outbox.counts()
         finally:
             await outbox.close()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(what, "fault", sentence(error), t("do not delete it; call for help"))
     return Finding(
         what, "ok", t("{waiting} records wait for their receipt", waiting=counts.waiting)
@@ -170,7 +171,7 @@ async def _broker(settings: Station) -> Finding:
     address = broker_address(settings)
     try:
         version = await reach(address, within=_ANSWER_WITHIN)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(
             what,
             "fault",
@@ -187,7 +188,7 @@ async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: 
         driver = make_driver(settings, port, lines)
         async with contextlib.aclosing(driver.indications()) as indications:
             first = await _first(indications)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(what, "fault", sentence(error), _advice(settings))
     if first is None:
         return Finding(

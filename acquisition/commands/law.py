@@ -12,7 +12,7 @@ from acquisition.config import Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.language import t
 from acquisition.output import console, limits, number, print_json, table, verification_tables, word
-from acquisition.station import approved_digests, standards_register
+from acquisition.register import approved_digests, standards_register
 from calibration.evaluation import evaluate
 from calibration.mpe import legal_table, maximum_permissible_error, tables
 from calibration.sheet import parse_sheet
@@ -65,7 +65,7 @@ def _mpe(arguments: argparse.Namespace) -> int:
         return CONFORMING
     note = t("provisional: not confirmed from the law itself") if found.provisional else None
     drawn = table(
-        f"{chosen.document}:{chosen.edition} · {t('class')} {arguments.accuracy_class} · {arguments.stage}",
+        f"{chosen.document} · {t('class')} {arguments.accuracy_class} · {t(arguments.stage)}",
         [(t("value"), "right"), (t("limit"), "right"), (t("unit"), "left"), (t("clause"), "left")],
         caption=note,
     )

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +12,10 @@ from typing import Any
 
 from acquisition.config import Instrument, instrument_settings
 from acquisition.faults import BadInput, sentence
+from acquisition.feed import to_wire
 from acquisition.instruments import Lines, make_driver
 from acquisition.language import t
 from acquisition.output import number, print_json, word
-from acquisition.station import to_wire
 from drivers.codecs import Decoded, codec_named
 from drivers.errors import Garbled, NoAnswer
 from drivers.framing import Framer
@@ -113,7 +114,7 @@ def _decode(settings: Instrument, *, as_json: bool) -> int:
 
 
 def _frames(framer: Framer) -> Iterator[bytes]:
-    while chunk := sys.stdin.buffer.read1(65536):
+    while chunk := os.read(sys.stdin.fileno(), 65536):
         yield from framer.feed(chunk)
 
 
@@ -143,12 +144,11 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
     from rich.console import Console
 
     out = Console(highlight=False)
-    out.print(
-        f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8}{t('condition')}",
-        style="bold",
-    )
+    heading = f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8}{t('condition')}"
 
     def line(indication: Indication) -> None:
+        if indication.sequence == 0:
+            out.print(heading, style="bold")
         shown = indication.text if indication.value is None else number(indication.value)
         clock = indication.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
         out.print(

@@ -78,5 +78,5 @@ async def _work_off_orders(station: Running) -> None:
                                 subject.name,
                                 event.record["verdict"],
                             )
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - the next order must not suffer
                     log.warning("order %s: %s: %s", order.order, subject.name, sentence(error))

@@ -8,7 +8,7 @@ from typing import Any
 
 from acquisition.config import SIMULATED, instrument_settings
 from acquisition.faults import BadInput
-from acquisition.instruments import SimulatedWorkshop
+from acquisition.instruments import SimulatedWorkshop, cubic_metres_per_hour
 from acquisition.language import t
 from acquisition.output import print_json
 from calibration.units import parse_quantity
@@ -47,7 +47,7 @@ async def _simulate(arguments: argparse.Namespace) -> int:
         if load is not None and (scale := workshop.scales.get(settings.name)):
             scale.place(parse_quantity(load).to(scale.unit).magnitude)
         if flow is not None and settings.meter is not None:
-            rate = parse_quantity(flow).to("L/h").magnitude
+            rate = cubic_metres_per_hour(parse_quantity(flow))
             workshop.pipe_of(settings.meter).set_flow(rate)
         if arguments.json:
             print_json([{"instrument": name, "port": address, "origin": "simulated"}])

@@ -1,0 +1,62 @@
+"""What was published and has no receipt yet: how much more may go out, and what goes out again.
+
+Knows places in a sequence and moments on a monotonic clock; touches neither disk nor network.
+"""
+
+from dataclasses import dataclass
+
+_STUCK = 4
+"""After so many tries, while later records are receipted, a record no longer blocks the others."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    tries: int
+    due: float
+
+
+class Backlog:
+    """The records of one bench that are out at present."""
+
+    def __init__(self, window: int, first_pause: float, longest_pause: float) -> None:
+        self._window = window
+        self._first = first_pause
+        self._longest = longest_pause
+        self._out: dict[int, _Sent] = {}
+        self._receipted = 0
+        self.last = 0
+        """Highest place in the sequence that was published."""
+
+    @property
+    def room(self) -> int:
+        """Return how many new records may go out [records]."""
+        blocking = sum(
+            1
+            for seq, sent in self._out.items()
+            if not (sent.tries >= _STUCK and seq < self._receipted)
+        )
+        return max(0, self._window - blocking)
+
+    def sent(self, seq: int, now: float) -> None:
+        """Note that a record went out at ``now`` [s]; the next time is twice as far away."""
+        tries = self._out[seq].tries + 1 if seq in self._out else 1
+        pause = min(self._longest, self._first * 2 ** min(tries - 1, 20))
+        self._out[seq] = _Sent(tries, now + pause)
+        self.last = max(self.last, seq)
+
+    def receipted(self, seq: int) -> None:
+        """Note a receipt."""
+        self._out.pop(seq, None)
+        self._receipted = max(self._receipted, seq)
+
+    def due(self, now: float) -> tuple[int, ...]:
+        """Return, in order, what should go out again."""
+        return tuple(sorted(seq for seq, sent in self._out.items() if sent.due <= now))
+
+    def forget(self, seq: int) -> None:
+        """Note that a record needs nothing more: another program saw its receipt."""
+        self._out.pop(seq, None)
+
+    def next_due(self, now: float) -> float:
+        """Return how long [s] until something is due; the longest pause when nothing is out."""
+        return min((sent.due for sent in self._out.values()), default=now + self._longest) - now

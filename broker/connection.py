@@ -1,0 +1,141 @@
+"""One connection to an MQTT broker, made and ended cleanly.
+
+Knows aiomqtt, MQTT 5 with 3.1.1 behind it, and what cancelling leaves open. Refuses to know what
+is said over the connection.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aiomqtt import Client, Message, MqttCodeError, MqttError, ProtocolVersion, Will  # noqa: TID251
+from paho.mqtt.packettypes import PacketTypes  # noqa: TID251
+from paho.mqtt.properties import Properties  # noqa: TID251
+
+from broker.address import BrokerAddress
+from broker.failure import BrokerAway
+
+__all__ = ["Client", "Connector", "Message", "MqttError", "Will", "batches", "pauses"]
+
+_UNSUPPORTED_VERSION = (132, 1)
+"""What brokers answer to a version they do not speak: MQTT 5's reason code, and 3.1.1's."""
+_SESSION_KEPT = 30 * 24 * 3600
+"""How long [s] a broker is asked to keep messages for a records system that is away."""
+_QUEUE = 10_000
+"""Most messages that wait here; one that is dropped has no receipt and comes again."""
+
+
+class Connector:
+    """Makes connections to one broker and remembers which version it speaks."""
+
+    def __init__(self, address: BrokerAddress) -> None:
+        self.address = address
+        self._version = ProtocolVersion.V311 if address.protocol == "3.1.1" else ProtocolVersion.V5
+        self._answered = False
+
+    @property
+    def version(self) -> str:
+        """Return the MQTT version in use: 5 or 3.1.1."""
+        return "5" if self._version is ProtocolVersion.V5 else "3.1.1"
+
+    @asynccontextmanager
+    async def connect(
+        self, client_id: str, *, will: Will | None = None, keep_session: bool = False
+    ) -> AsyncIterator[Client]:
+        """Connect until the block ends; BrokerAway when that is not possible."""
+        try:
+            client = await self._open(client_id, will, keep_session)
+        except MqttError as error:
+            if not self._try_older(error):
+                raise self._away(error) from error
+            try:
+                client = await self._open(client_id, will, keep_session)
+            except MqttError as again:
+                raise self._away(again) from again
+        self._answered = True
+        try:
+            yield client
+        finally:
+            with suppress(MqttError):
+                await client.__aexit__(None, None, None)
+            _close_socket(client)
+
+    async def _open(self, client_id: str, will: Will | None, keep_session: bool) -> Client:
+        address, five = self.address, self._version is ProtocolVersion.V5
+        client = Client(
+            address.host,
+            address.port,
+            username=address.username,
+            password=address.password,
+            identifier=client_id,
+            protocol=self._version,
+            will=will,
+            clean_session=None if five else not keep_session,
+            clean_start=not keep_session if five else 3,  # 3: paho's default, for 3.1.1
+            properties=_kept(_SESSION_KEPT) if five and keep_session else None,
+            keepalive=20,
+            max_queued_incoming_messages=_QUEUE,
+        )
+        client.pending_calls_threshold = _QUEUE
+        entering = asyncio.ensure_future(client.__aenter__())
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            # The socket is opened in a thread: what was begun there must end before it is closed.
+            while not entering.done() and client._client.socket() is None:  # noqa: SLF001
+                await asyncio.wait({entering}, timeout=0.05)
+            entering.cancel()
+            await asyncio.wait({entering})
+            _close_socket(client)
+            raise
+        except BaseException:
+            _close_socket(client)
+            raise
+        return client
+
+    def _try_older(self, error: MqttError) -> bool:
+        """Turn to 3.1.1 when a broker does not want 5; True when it should be tried at once."""
+        if self.address.protocol != "auto" or self._version is not ProtocolVersion.V5:
+            return False
+        if isinstance(error, MqttCodeError):
+            code = getattr(error.rc, "value", error.rc)
+            refused = code in _UNSUPPORTED_VERSION
+        else:  # some old brokers are silent or hang up; refused connections say so in words
+            refused = not self._answered and "timed out" in str(error)
+        if refused:
+            self._version = ProtocolVersion.V311
+        return refused
+
+    def _away(self, error: MqttError) -> BrokerAway:
+        return BrokerAway(
+            "the MQTT broker at {host}:{port} did not accept a connection: {why}",
+            host=self.address.host,
+            port=self.address.port,
+            why=error,
+        )
+
+
+async def batches(client: Client, limit: int) -> AsyncIterator[list[Message]]:
+    """Yield what has arrived, up to ``limit`` messages together; MqttError when the line ends."""
+    messages = client.messages
+    async for first in messages:
+        batch = [first]
+        while len(messages) and len(batch) < limit:
+            batch.append(await anext(messages))
+        yield batch
+
+
+def pauses(tries: int) -> float:
+    """Return the pause [s] before the next try: 0.1, 0.2, 0.4 ... 30."""
+    return float(min(30.0, 0.1 * 2 ** min(tries, 10)))
+
+
+def _kept(seconds: int) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types
+    properties.SessionExpiryInterval = seconds
+    return properties
+
+
+def _close_socket(client: Client) -> None:
+    """Close what aiomqtt leaves open after a failed or broken connection."""
+    client._client._sock_close()  # noqa: SLF001

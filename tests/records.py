@@ -1,0 +1,100 @@
+"""Real messages for the tests of the way of a verdict."""
+
+from decimal import Decimal
+from typing import Any
+
+from broker.outbox import Outbox
+from broker.record import new_id
+
+TIME = "2026-11-24T08:00:00.000Z"
+SOFTWARE = {"name": "tante-sari", "version": "0.1.0"}
+
+
+def start(bench: str, verification: str | None = None, **other: Any) -> dict[str, Any]:
+    """Return a start record without its number."""
+    return {
+        "schema": "tera/start/1",
+        "id": verification or new_id(),
+        "office": "3516",
+        "bench": bench,
+        "order": None,
+        "routine": "nawi",
+        "stage": "initial",
+        "started": TIME,
+        "trial": False,
+        "instrument": {"kind": "timbangan elektronik", "serial": "A-1042", "e": "5 g"},
+        "software": SOFTWARE,
+        **other,
+    }
+
+
+def verdict(begun: dict[str, Any], number: int, **other: Any) -> dict[str, Any]:
+    """Return a verdict record that ends the run of a start record."""
+    point = {
+        "nominal": Decimal("2500"),
+        "reference": Decimal("2500"),
+        "indication": Decimal("2500.0"),
+        "error": Decimal("0.00"),
+        "lower": Decimal("-2.50"),
+        "upper": Decimal("2.50"),
+        "expanded_uncertainty": None,
+        "k": None,
+        "unit": "g",
+        "verdict": "conforming",
+    }
+    return {
+        **begun,
+        "schema": "tera/verdict/1",
+        "number": number,
+        "decided": TIME,
+        "clock": "synchronised",
+        "origin": "simulated" if begun["trial"] else "wire",
+        "legal": not begun["trial"],
+        "verdict": "conforming",
+        "table": {
+            "id": "r76",
+            "edition": "2006",
+            "clause": "3.5.1, table 6",
+            "digest": "sha256:" + "0" * 64,
+        },
+        "decision_rule": "simple acceptance",
+        "provisional": False,
+        "standards": [{"id": "W-07"}],
+        "environment": {"temperature": "28.4 °C"},
+        "tests": [{"name": "weighing", "verdict": "conforming", "points": [point]}],
+        "reasons": [],
+        "cerapan": {"routine": "nawi", "stage": "initial"},
+        "raw": [
+            {
+                "point": "weighing[0]",
+                "instrument": "timbangan-1",
+                "text": "2500.0",
+                "time": TIME,
+                "hex": "532053202020323530302e3020670d0a",
+            }
+        ],
+        **other,
+    }
+
+
+def receipt(record: dict[str, Any], digest: str, stored: int = 1) -> dict[str, Any]:
+    """Return a receipt for a record."""
+    return {
+        "schema": "tera/receipt/1",
+        "office": "3516",
+        "bench": record["bench"],
+        "kind": record["schema"].split("/")[1],
+        "id": record["id"],
+        "digest": digest,
+        "stored": stored,
+        "received": TIME,
+    }
+
+
+async def verify_once(outbox: Outbox, bench: str, **other: Any) -> dict[str, Any]:
+    """Commit a start and its verdict; return the verdict."""
+    begun = start(bench, **other)
+    number = await outbox.begin(bench, begun["id"], begun)
+    record = verdict(begun, number)
+    await outbox.put(record)
+    return record

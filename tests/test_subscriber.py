@@ -1,0 +1,252 @@
+"""The whole way: outbox, publisher, a real Mosquitto, subscriber, store, receipt."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from broker.address import BrokerAddress, Protocol, Topics
+from broker.connection import Connector
+from broker.outbox import Outbox
+from broker.publisher import Publisher
+from broker.record import digest, encode
+from broker.store import RecordStore
+from broker.subscriber import Subscriber
+from tests.mosquitto import MISSING, PROGRAM, Mosquitto
+from tests.records import SOFTWARE, receipt, start, verdict, verify_once
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path)
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    opened = await Outbox.open(tmp_path / "outbox.sqlite")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    opened = await RecordStore.open(tmp_path / "records.sqlite")
+    yield opened
+    await opened.close()
+
+
+@asynccontextmanager
+async def at_work(*services: Publisher | Subscriber) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(service.run()) for service in services]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(error, asyncio.CancelledError) for error in ended), ended
+
+
+def publisher(outbox: Outbox, address: BrokerAddress, **benches: bool) -> Publisher:
+    return Publisher(
+        outbox, address, "3516", benches, SOFTWARE, publish_again=0.3, longest_pause=2.0
+    )
+
+
+async def assert_everything_is_stored_once(
+    outbox: Outbox, store: RecordStore, verdicts: list[dict[str, object]]
+) -> None:
+    counts = await outbox.counts()
+    stored = await store.verdicts()
+    assert counts.waiting == 0
+    assert sorted(record.id for record in stored) == sorted(str(v["id"]) for v in verdicts)
+    assert await store.count() == counts.starts + counts.verdicts + counts.abandonments
+    assert await store.gaps() == ()
+    assert await store.conflicts() == ()
+    for record in stored:
+        assert await outbox.stored_number(record.id) == record.stored
+
+
+@pytest.mark.parametrize("protocol", ["auto", "5", "3.1.1"])
+async def test_a_verdict_is_stored_and_receipted_over_each_mqtt_version(
+    protocol: Protocol, mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
+) -> None:
+    await mosquitto.start()
+    address = mosquitto.address(protocol)
+    async with at_work(
+        publisher(outbox, address, meja=False, tiruan=True), Subscriber(store, address, "3516")
+    ):
+        made = [await verify_once(outbox, "meja"), await verify_once(outbox, "tiruan", trial=True)]
+        async with asyncio.timeout(20):
+            await outbox.wait_until_receipted()
+    await assert_everything_is_stored_once(outbox, store, made)
+    assert {(r.bench, r.trial) for r in await store.verdicts()} == {
+        ("meja", False),
+        ("tiruan", True),
+    }
+    assert {r.body for r in await store.verdicts()} == {encode(record) for record in made}
+
+
+async def test_every_verdict_is_stored_once_when_the_broker_is_killed_in_the_middle_of_a_run(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
+) -> None:
+    await mosquitto.start()
+    made: list[dict[str, object]] = []
+    halfway = asyncio.Event()
+    back = asyncio.Event()
+
+    async def work(bench: str, trial: bool) -> None:
+        for count in range(150):
+            made.append(await verify_once(outbox, bench, trial=trial))
+            if count == 75:
+                halfway.set()
+            if count == 120:
+                await back.wait()
+
+    publishing = publisher(outbox, mosquitto.address(), meja=False, tiruan=True)
+    subscriber = Subscriber(store, mosquitto.address(), "3516")
+    async with at_work(publishing, subscriber), asyncio.TaskGroup() as group:
+        group.create_task(work("meja", False))
+        group.create_task(work("tiruan", True))
+        async with asyncio.timeout(60):
+            await halfway.wait()
+            while subscriber.accepted == 0:
+                await asyncio.sleep(0.01)
+            mosquitto.kill()
+            while publishing.connected.is_set():
+                await asyncio.sleep(0.01)
+            await mosquitto.start()
+            back.set()
+            while len(made) < 300:
+                await asyncio.sleep(0.01)
+            await outbox.wait_until_receipted()
+    await assert_everything_is_stored_once(outbox, store, made)
+    assert [r.number for r in await store.verdicts(bench="meja")] != []
+
+
+async def test_a_broker_that_is_away_at_the_start_does_not_stop_the_bench(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
+) -> None:
+    address = mosquitto.address()
+    async with at_work(publisher(outbox, address, meja=False), Subscriber(store, address, "3516")):
+        made = [await verify_once(outbox, "meja") for _ in range(20)]
+        assert (await outbox.counts()).waiting == 40
+        await mosquitto.start()
+        async with asyncio.timeout(30):
+            await outbox.wait_until_receipted()
+    await assert_everything_is_stored_once(outbox, store, made)
+    assert [r.number for r in await store.verdicts()] == list(range(1, 21))
+
+
+_STORE_THAT_NEVER_COMMITS = """
+import asyncio, sys
+from broker.address import BrokerAddress
+from broker.store import RecordStore
+from broker.subscriber import Subscriber
+class Stuck(RecordStore):
+    async def keep(self, record, body):
+        print(record["id"], flush=True)
+        await asyncio.Event().wait()
+async def main():
+    store = await Stuck.open(sys.argv[1])
+    subscriber = Subscriber(store, BrokerAddress("127.0.0.1", int(sys.argv[2])), "3516")
+    await subscriber.run()
+asyncio.run(main())
+"""
+
+
+async def test_a_records_system_killed_between_arrival_and_commit_still_gets_every_verdict_once(
+    tmp_path: Path, mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    await mosquitto.start()
+    path = tmp_path / "records.sqlite"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STORE_THAT_NEVER_COMMITS, str(path), str(mosquitto.port)],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with at_work(publisher(outbox, mosquitto.address(), meja=False)):
+            made = [await verify_once(outbox, "meja")]
+            arrived = await asyncio.to_thread(process.stdout.readline)
+            assert arrived.decode().strip() == made[0]["id"]
+            made += [await verify_once(outbox, "meja") for _ in range(5)]
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+            assert (await outbox.counts()).waiting == 12
+            store = await RecordStore.open(path)
+            try:
+                assert await store.count() == 0
+                async with at_work(Subscriber(store, mosquitto.address(), "3516")):
+                    async with asyncio.timeout(30):
+                        await outbox.wait_until_receipted()
+                await assert_everything_is_stored_once(outbox, store, made)
+            finally:
+                await store.close()
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+async def test_malformed_foreign_and_oversized_messages_are_refused_and_counted(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await mosquitto.start()
+    begun = start("meja")
+    good = verdict(begun, 1)
+    topics = Topics("3516")
+    bad = {
+        "no JSON": b"\xff\xfe{",
+        "nested without end": b"[" * 100_000,
+        "no object": b"17",
+        "another schema": b'{"schema":"tera/verdict/2"}',
+        "a key is missing": encode({k: v for k, v in good.items() if k != "table"}),
+        "a trial that calls itself legal": encode({**good, "trial": True}),
+        "another verification's topic": encode({**good, "id": "another"}),
+        "another office": encode({**good, "office": "9999"}),
+        "a receipt": encode(receipt(good, digest(good))),
+        "too large": b" " * (4 * 1024 * 1024 + 1),
+    }
+    subscriber = Subscriber(store, mosquitto.address(), "3516")
+    async with at_work(subscriber), Connector(mosquitto.address()).connect("vandal") as client:
+        async with asyncio.timeout(30):
+            await subscriber.ready.wait()
+            for body in bad.values():
+                await client.publish(topics.verdict(good["id"]), body, qos=1)
+            await client.publish(topics.verdict(good["id"]), encode(good), qos=1)
+            while subscriber.accepted == 0:
+                await asyncio.sleep(0.01)
+    assert subscriber.refused == len(bad)
+    assert caplog.text.count("refused on") == len(bad)
+    assert [record.body for record in await store.list()] == [encode(good)]
+
+
+async def test_a_contradicting_verdict_is_kept_aside_loudly_and_gets_no_receipt(
+    mosquitto: Mosquitto, store: RecordStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await mosquitto.start()
+    first = verdict(start("meja"), 1)
+    second = {**first, "verdict": "nonconforming"}
+    topics = Topics("3516")
+    subscriber = Subscriber(store, mosquitto.address(), "3516")
+    async with at_work(subscriber), Connector(mosquitto.address()).connect("bench") as client:
+        async with asyncio.timeout(30):
+            await subscriber.ready.wait()
+            await client.subscribe(topics.receipts("meja"), qos=1)
+            for record in (first, second, first):
+                await client.publish(topics.verdict(first["id"]), encode(record), qos=1)
+            receipts = [await anext(client.messages), await anext(client.messages)]
+    assert [digest(first) in bytes(r.payload).decode() for r in receipts] == [True, True]
+    assert (subscriber.accepted, subscriber.refused) == (2, 1)
+    assert "CONFLICT" in caplog.text
+    assert [conflict.body for conflict in await store.conflicts()] == [encode(second)]
