@@ -89,6 +89,8 @@ class ScaleSimulation(Settings):
 
     max: str
     d: str
+    e: str | None = None
+    """Verification scale interval where it is not *d*; the display goes out above Max + 9 e."""
     seed: int = 1
     settling_time: float = 0.02
     """Time constant of the exponential settling [s]."""

@@ -50,8 +50,9 @@ class Lines:
                 "timeout": settings.timeout,
             }
         )
+        tee = None if capture is None else capture.record
         if port not in self._buses:
-            self._buses[port] = (manners, RegisterBus(port, capture=capture, **manners))
+            self._buses[port] = (manners, RegisterBus(port, capture=tee, **manners))
         agreed, bus = self._buses[port]
         if agreed != manners:
             raise BadInput(
@@ -142,6 +143,7 @@ def _simulated_scale(settings: Instrument) -> SimulatedScale:
         ScalePhysics(
             max=mass(scale.max),
             d=d.magnitude,
+            e=mass(scale.e or scale.d),
             zero_error=mass(scale.zero_error),
             span_error_ppm=scale.span_error_ppm,
             eccentricity_ppm=scale.eccentricity,

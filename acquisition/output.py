@@ -30,7 +30,7 @@ STYLES = {
 
 def console() -> Console:
     """Return a console for standard output; wide when nobody looks at a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 128, highlight=False)
 
 
 def progress_console() -> Console:
@@ -83,40 +83,45 @@ def limits(lower: Decimal | None, upper: Decimal | None) -> str:
     return f"{number(lower, signed=True)} … {number(upper, signed=True)}"
 
 
-def verification_tables(body: Mapping[str, Any], name: str) -> list[Table]:
-    """Draw one table per test of a verdict: error against limit at each point."""
-    return [_test_table(test, name) for test in body["tests"]]
-
-
-def _test_table(test: Mapping[str, Any], name: str) -> Table:
-    points = test["points"]
-    relative = any(p.get("relative_error") is not None and p["unit"] != "%" for p in points)
-    rate = f" · {test['flow_rate']}" if test.get("flow_rate") else ""
+def verification_table(body: Mapping[str, Any], name: str) -> Table:
+    """Draw a verdict: every point of every test, its error against its limit."""
+    tests = body["tests"]
+    relative = any(_is_relative(point) for test in tests for point in test["points"])
     columns = [
+        (t("test"), "left"),
         (t("nominal"), "right"),
         (t("reference"), "right"),
         (t("indication"), "right"),
         (t("error"), "right"),
+        *([(f"{t('error')} %", "right")] if relative else []),
         (t("limit"), "right"),
         (t("unit"), "left"),
         (t("verdict"), "left"),
     ]
-    if relative:
-        columns.insert(4, (f"{t('error')} %", "right"))
-    made = table(f"{name} · {t(test['name'])}{rate}", columns)
-    for point in points:
-        row: list[str | Text] = [
-            number(point["nominal"]),
-            number(point["reference"]),
-            number(point["indication"]),
-            number(point["error"], signed=True),
-            limits(point["lower"], point["upper"]),
-            str(point["unit"]),
-            word(point["verdict"]),
-        ]
-        if relative:
-            row.insert(4, number(point.get("relative_error"), signed=True))
-        made.add_row(*row)
-    made.add_section()
-    made.add_row(*[""] * (len(columns) - 1), word(test["verdict"]))
+    made = table(name, columns)
+    for test in tests:
+        title = t(test["name"]) + (f" {test['flow_rate']}" if test.get("flow_rate") else "")
+        for index, point in enumerate(test["points"]):
+            made.add_row(
+                "" if index else title,
+                number(point["nominal"]),
+                number(point["reference"]),
+                number(point["indication"]),
+                number(point["error"], signed=True),
+                *([_percent(point)] if relative else []),
+                limits(point["lower"], point["upper"]),
+                str(point["unit"]),
+                word(point["verdict"]),
+            )
+        if not test["points"]:
+            made.add_row(title, *[""] * (len(columns) - 2), word(test["verdict"]))
+        made.add_section()
     return made
+
+
+def _is_relative(point: Mapping[str, Any]) -> bool:
+    return point.get("relative_error") is not None and point["unit"] != "%"
+
+
+def _percent(point: Mapping[str, Any]) -> str:
+    return number(point["relative_error"], signed=True) if _is_relative(point) else ""

@@ -33,6 +33,7 @@ class ScalePhysics:
         *,
         max: Decimal,  # noqa: A002 - the field's word for the maximum capacity
         d: Decimal,
+        e: Decimal | None = None,
         zero_error: Decimal = Decimal(0),
         span_error_ppm: Decimal = Decimal(0),
         eccentricity_ppm: Sequence[Decimal] = (),
@@ -42,8 +43,9 @@ class ScalePhysics:
         drift_per_hour: float = 0.0,
         seed: int = 1,
     ) -> None:
-        """Describe the scale; times in s, ``eccentricity_ppm`` by position, 0 being the centre."""
+        """Describe the scale; *e* is *d* unless given; times in s, ``eccentricity_ppm`` by position, 0 being the centre."""
         self.max, self.d = max, d
+        self.e = d if e is None else e
         self._zero_error = float(zero_error)
         self._span = float(span_error_ppm) * 1e-6
         self._eccentricity = [float(ppm) * 1e-6 for ppm in eccentricity_ppm]

@@ -183,10 +183,10 @@ class SimulatedScale:
         shown = self.physics.shown(time.monotonic())
         if (
             self._fault is ScaleFault.OVERLOAD
-            or shown.value > self.physics.max + 9 * self.physics.d
+            or shown.value > self.physics.max + 9 * self.physics.e
         ):
             return Decoded("", None, None, Condition.OVERLOAD)
-        if shown.value < -20 * self.physics.d:
+        if shown.value < -20 * self.physics.e:
             return Decoded("", None, None, Condition.UNDERLOAD)
         condition = Condition.STABLE if shown.stable else Condition.DYNAMIC
         return Decoded(f"{shown.value:f}", shown.value, self.unit, condition)

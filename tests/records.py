@@ -31,8 +31,8 @@ def start(bench: str, verification: str | None = None, **other: Any) -> dict[str
 def verdict(begun: dict[str, Any], number: int, **other: Any) -> dict[str, Any]:
     """Return a verdict record that ends the run of a start record."""
     point = {
-        "nominal": Decimal("2500"),
-        "reference": Decimal("2500"),
+        "nominal": Decimal(2500),
+        "reference": Decimal(2500),
         "indication": Decimal("2500.0"),
         "error": Decimal("0.00"),
         "lower": Decimal("-2.50"),

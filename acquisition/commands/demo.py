@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from broker.embedded import embedded_broker
-from broker.subscriber import Subscriber
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from acquisition.config import Bench, Instrument, Station, load_station
@@ -24,12 +22,14 @@ from acquisition.output import (
     print_json,
     progress_console,
     table,
-    verification_tables,
+    verification_table,
     word,
 )
 from acquisition.session import PointObserved, Recorded, Started, run
 from acquisition.station import Running, is_trial, running
+from broker.embedded import embedded_broker
 from broker.store import RecordStore
+from broker.subscriber import Subscriber
 
 _RECEIPTS_WITHIN = 15.0
 """How long the records system may take to acknowledge everything [s]."""
@@ -158,8 +158,7 @@ def _show(outcomes: list[Outcome], records: Path) -> None:
         if outcome.record is None:
             out.print(f"{outcome.instrument}: {t('abandoned')}: {outcome.fault}", style="red")
             continue
-        for drawn in verification_tables(outcome.record, outcome.instrument):
-            out.print(drawn)
+        out.print(verification_table(outcome.record, outcome.instrument))
     summary = table(
         t("Verdicts"),
         [

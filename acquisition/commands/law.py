@@ -11,7 +11,7 @@ from typing import Any
 from acquisition.config import Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.language import t
-from acquisition.output import console, limits, number, print_json, table, verification_tables, word
+from acquisition.output import console, limits, number, print_json, table, verification_table, word
 from acquisition.register import approved_digests, standards_register
 from calibration.evaluation import evaluate
 from calibration.mpe import legal_table, maximum_permissible_error, tables
@@ -152,8 +152,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def show_verification(verdict: Verdict, body: dict[str, Any], name: str, reasons: Any) -> None:
     """Print a verdict for people: tables of points, then the verdict and its reasons."""
     out = console()
-    for drawn in verification_tables(body, name):
-        out.print(drawn)
+    out.print(verification_table(body, name))
     out.print(
         t("Verdict:"), word(verdict.value), f"· {t('legal') if body['legal'] else t('not legal')}"
     )

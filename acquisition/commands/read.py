@@ -144,7 +144,9 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
     from rich.console import Console
 
     out = Console(highlight=False)
-    heading = f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8}{t('condition')}"
+    heading = (
+        f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8}{t('condition')}"
+    )
 
     def line(indication: Indication) -> None:
         if indication.sequence == 0:
