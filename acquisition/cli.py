@@ -51,10 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         )
         return made
 
-    configured(
+    demo = configured(
         command(
             "demo", "demo", t("the main job on simulated instruments; ends by itself"), "tera demo"
         )
+    )
+    demo.add_argument(
+        "--svg", type=Path, metavar="FILE", help=t("save what is printed as a picture")
     )
     configured(
         command(

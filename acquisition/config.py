@@ -247,7 +247,7 @@ def load_station(path: Path) -> Station:
     try:
         station = Station.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = _first(error)
         place = f"{path}:{line_of(text, first['loc'])}: {key_path(first['loc'])}"
         raise BadInput("{why}", place=place, why=_why(first)) from None
     base = path.resolve().parent
@@ -270,8 +270,14 @@ def instrument_settings(**given: Any) -> Instrument:
     try:
         return Instrument.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = _first(error)
         raise BadInput("{why}", place=key_path(first["loc"]), why=_why(first)) from None
+
+
+def _first(error: ValidationError) -> Any:
+    """Pick the error to show: a misspelt key explains the missing one beside it."""
+    errors = error.errors(include_url=False)
+    return next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
 
 
 def _why(detail: Any) -> str:

@@ -28,9 +28,10 @@ STYLES = {
 }
 
 
-def console() -> Console:
+def console(*, record: bool = False) -> Console:
     """Return a console for standard output; wide when nobody looks at a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 128, highlight=False)
+    width = None if sys.stdout.isatty() and not record else 128
+    return Console(width=width, highlight=False, record=record)
 
 
 def progress_console() -> Console:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from broker.publisher import Publisher
-
 from acquisition.config import Bench, Instrument, Station
 from acquisition.faults import BadInput, sentence
 from acquisition.feed import Feed, to_wire
@@ -25,6 +23,7 @@ from acquisition.register import approved_digests, standards_register
 from acquisition.session import Job
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
+from broker.publisher import Publisher
 from drivers.capture import Capture
 from drivers.indication import Condition, Indication
 

@@ -1,5 +1,7 @@
 """Real messages for the tests of the way of a verdict."""
 
+import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -98,3 +100,10 @@ async def verify_once(outbox: Outbox, bench: str, **other: Any) -> dict[str, Any
     record = verdict(begun, number)
     await outbox.put(record)
     return record
+
+
+async def until(condition: Callable[[], bool], within: float = 30.0) -> None:
+    """Wait until something that has no event has come true."""
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.01)

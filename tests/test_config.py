@@ -31,7 +31,7 @@ def test_the_shipped_configuration_is_a_simulated_station() -> None:
     [
         ("serial = ", "seriel = ", None),  # identity is free; the sheet refuses it later
         ("baudrate", "baudrate", None),
-        ('name = "timbangan-1"', 'nama = "timbangan-1"', "bench[0].instrument[0].name"),
+        ('name = "timbangan-1"', 'nama = "timbangan-1"', "bench[0].instrument[0].nama"),
         ("patience = 20", "patiense = 20", "bench[0].patiense"),
         ('driver = "mt-sics"', 'driver = "mt-sisc"', "bench[0].instrument[0]"),
         ("port = 1883", "port = 70000", "broker.port"),

@@ -18,7 +18,7 @@ from broker.record import digest, encode
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
-from tests.records import SOFTWARE, receipt, start, verdict, verify_once
+from tests.records import SOFTWARE, receipt, start, until, verdict, verify_once
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
@@ -119,18 +119,17 @@ async def test_every_verdict_is_stored_once_when_the_broker_is_killed_in_the_mid
         group.create_task(work("tiruan", True))
         async with asyncio.timeout(60):
             await halfway.wait()
-            while subscriber.accepted == 0:
-                await asyncio.sleep(0.01)
+            await until(lambda: subscriber.accepted > 0)
             mosquitto.kill()
-            while publishing.connected.is_set():
-                await asyncio.sleep(0.01)
+            await until(lambda: not publishing.connected.is_set())
             await mosquitto.start()
             back.set()
-            while len(made) < 300:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(made) == 300)
             await outbox.wait_until_receipted()
     await assert_everything_is_stored_once(outbox, store, made)
-    assert [r.number for r in await store.verdicts(bench="meja")] != []
+    for bench in ("meja", "tiruan"):
+        numbers = sorted(r.number for r in await store.verdicts(bench=bench))
+        assert numbers == list(range(1, 151))
 
 
 async def test_a_broker_that_is_away_at_the_start_does_not_stop_the_bench(
@@ -224,8 +223,7 @@ async def test_malformed_foreign_and_oversized_messages_are_refused_and_counted(
             for body in bad.values():
                 await client.publish(topics.verdict(good["id"]), body, qos=1)
             await client.publish(topics.verdict(good["id"]), encode(good), qos=1)
-            while subscriber.accepted == 0:
-                await asyncio.sleep(0.01)
+            await until(lambda: subscriber.accepted > 0)
     assert subscriber.refused == len(bad)
     assert caplog.text.count("refused on") == len(bad)
     assert [record.body for record in await store.list()] == [encode(good)]

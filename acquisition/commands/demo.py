@@ -7,11 +7,13 @@ records system that stores and acknowledges. Everything is a trial, and says so.
 import argparse
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from acquisition.config import Bench, Instrument, Station, load_station
@@ -62,11 +64,15 @@ def main(arguments: argparse.Namespace) -> int:
         update={"outbox": folder / "outbox.sqlite", "records": folder / "records.sqlite"}
     )
     return asyncio.run(
-        _demo(settings.model_copy(update={"bench": simulated, "store": store}), arguments.json)
+        _demo(
+            settings.model_copy(update={"bench": simulated, "store": store}),
+            arguments.json,
+            arguments.svg,
+        )
     )
 
 
-async def _demo(settings: Station, as_json: bool) -> int:
+async def _demo(settings: Station, as_json: bool, picture: Path | None) -> int:
     records = settings.store.records
     records.parent.mkdir(parents=True, exist_ok=True)
     store = await RecordStore.open(records)
@@ -88,7 +94,7 @@ async def _demo(settings: Station, as_json: bool) -> int:
     if as_json:
         print_json(o.record for o in outcomes if o.record is not None)
     else:
-        _show(outcomes, records)
+        _show(outcomes, records, picture)
     complete = all(o.record is not None and o.stored is not None for o in outcomes)
     return 0 if complete else 3
 
@@ -151,8 +157,8 @@ async def _receipts(station: Running, store: RecordStore, outcomes: list[Outcome
             outcome.stored = await station.outbox.stored_number(outcome.record["id"])
 
 
-def _show(outcomes: list[Outcome], records: Path) -> None:
-    out = console()
+def _show(outcomes: list[Outcome], records: Path, picture: Path | None) -> None:
+    out = console(record=picture is not None)
     out.print()
     for outcome in outcomes:
         if outcome.record is None:
@@ -190,6 +196,9 @@ def _show(outcomes: list[Outcome], records: Path) -> None:
         style="yellow",
     )
     out.print(t("Stored and acknowledged in {file}", file=_short(records)))
+    if picture is not None:
+        plain = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        out.save_svg(str(picture), title="tera demo", code_format=plain)  # fetches no fonts
 
 
 def _short(path: Path) -> str:

@@ -14,8 +14,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from broker.publisher import reach
-
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
 from acquisition.faults import sentence
@@ -25,6 +23,7 @@ from acquisition.output import console, print_json, table
 from acquisition.register import approved_digests
 from acquisition.station import broker_address
 from broker.outbox import Outbox
+from broker.publisher import reach
 from calibration.mpe import legal_table
 from drivers.indication import Condition, Indication
 
