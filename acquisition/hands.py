@@ -27,7 +27,10 @@ class Hand(Protocol):
 class SimulatedHand:
     """Puts loads on a simulated scale and opens the valve of a simulated pipe."""
 
-    def __init__(self, scale: SimulatedScale | None, pipe: SimulatedPipe | None) -> None:
+    def __init__(
+        self, *, scale: SimulatedScale | None = None, pipe: SimulatedPipe | None = None
+    ) -> None:
+        """Work on one of the two."""
         self._scale = scale
         self._pipe = pipe
         self._load = Decimal(0)
@@ -35,14 +38,16 @@ class SimulatedHand:
 
     async def do(self, instruction: Instruction) -> None:
         """Do at once what a technician would do by hand."""
-        if self._pipe is not None and instruction.action is Action.DELIVER:
+        if instruction.action is Action.DELIVER and self._pipe is not None:
             flow = instruction.flow_rate
             if flow is None:
                 raise Abandoned("a delivery needs a flow rate")
             litres = instruction.quantity.to("L").magnitude
             await self._pipe.deliver(litres, cubic_metres_per_hour(flow))
-        elif self._scale is not None:
+        elif instruction.action is not Action.DELIVER and self._scale is not None:
             await self._weigh(self._scale, instruction)
+        else:
+            raise Abandoned("these simulated hands cannot do this step")
 
     async def _weigh(self, scale: SimulatedScale, instruction: Instruction) -> None:
         load = instruction.quantity.to(scale.unit).magnitude

@@ -1,9 +1,10 @@
 """From settings to a driver on a line: the only place that knows which driver a name means."""
 
-import logging
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 from acquisition.config import SIMULATED, Instrument, MeterSimulation
@@ -21,8 +22,6 @@ from drivers.scale import Scale
 from drivers.simulated_meter import SimulatedMeter, SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
 
-log = logging.getLogger(__name__)
-
 
 class Driver(Protocol):
     """What the station needs of a driver."""
@@ -36,13 +35,26 @@ class Driver(Protocol):
 
 
 class Lines:
-    """The Modbus buses of a station: instruments that name the same port share one bus."""
+    """The lines of a station: shared Modbus buses, and where their bytes are written down."""
 
-    def __init__(self) -> None:
+    def __init__(self, captures: Path | None = None) -> None:
+        """Write every byte to files in the folder ``captures``; None writes nothing."""
+        self._folder = captures
+        self._captures: dict[str, Capture] = {}
         self._buses: dict[str, tuple[dict[str, Any], RegisterBus]] = {}
 
-    def bus(self, settings: Instrument, port: str, capture: Capture | None) -> RegisterBus:
-        """Return the bus at a port, made at first use."""
+    def capture(self, port: str) -> Capture | None:
+        """Return the capture of a port, one file per line."""
+        if self._folder is None:
+            return None
+        if port not in self._captures:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            name = re.sub(r"[^A-Za-z0-9.-]+", "-", port).strip("-")
+            self._captures[port] = Capture(self._folder / f"{name}.capture")
+        return self._captures[port]
+
+    def bus(self, settings: Instrument, port: str) -> RegisterBus:
+        """Return the bus at a port, made at first use; instruments on one port share it."""
         manners = _given(
             {
                 "baudrate": settings.baudrate,
@@ -50,8 +62,9 @@ class Lines:
                 "timeout": settings.timeout,
             }
         )
-        tee = None if capture is None else capture.record
         if port not in self._buses:
+            capture = self.capture(port)
+            tee = None if capture is None else capture.record
             self._buses[port] = (manners, RegisterBus(port, capture=tee, **manners))
         agreed, bus = self._buses[port]
         if agreed != manners:
@@ -62,22 +75,22 @@ class Lines:
         return bus
 
     async def aclose(self) -> None:
-        """Close every bus."""
+        """Close every bus and every capture."""
         for _, bus in self._buses.values():
             await bus.aclose()
+        for capture in self._captures.values():
+            capture.close()
 
 
-def make_driver(
-    settings: Instrument, port: str, lines: Lines, *, capture: Capture | None = None
-) -> Driver:
+def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
     """Build the driver of an instrument on a port; nothing is opened yet."""
     rhythm = _given({"interval": settings.interval})
     if settings.driver == "modbus":
         register_map = load_map(settings.map or "").with_units(settings.units)
-        bus = lines.bus(settings, port, capture)
+        bus = lines.bus(settings, port)
         return FlowMeter(settings.name, bus, settings.unit, register_map, **rhythm)
     manners = _given({"baudrate": settings.baudrate, "framing": settings.framing})
-    link = open_link(port, capture=capture, **manners)
+    link = open_link(port, capture=lines.capture(port), **manners)
     return Scale(
         settings.name,
         link,
@@ -188,3 +201,12 @@ def cubic_metres_per_hour(flow: Quantity) -> float:
 def is_simulated(settings: Instrument) -> bool:
     """Say whether the station itself simulates this instrument."""
     return settings.port == SIMULATED
+
+
+def is_software(settings: Instrument) -> bool:
+    """Say whether the line ends in a program on this machine, whoever wrote it."""
+    if is_simulated(settings):
+        return True
+    if settings.driver == "modbus":
+        return RegisterBus(settings.port).local
+    return open_link(settings.port).local

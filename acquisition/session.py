@@ -6,6 +6,7 @@ every step as a frozen event: command line, console and tests are viewers of the
 It holds no tolerance and touches no wire.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -110,6 +111,9 @@ class Job:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
+_NOT_REAL = {Origin.SIMULATED, Origin.REPLAY}
+
+
 @dataclass(slots=True)
 class _Notes:
     """What a run writes down: the columns of the sheet and the evidence behind each."""
@@ -146,8 +150,13 @@ async def run(job: Job) -> AsyncIterator[Event]:
     try:
         async for event in routine(job, plan, notes):
             yield event
+        if not job.trial and notes.origins & _NOT_REAL:
+            raise Abandoned("an indication was simulated or replayed in a run that was to be legal")
         cerapan = _cerapan(job, notes, started)
         result = evaluate(parse_sheet(cerapan), standards=job.standards, approved=job.approved)
+    except asyncio.CancelledError:
+        await job.outbox.abandon(verification, "the run was interrupted")
+        raise
     except Exception as error:
         await job.outbox.abandon(verification, sentence(error))
         raise
@@ -335,8 +344,7 @@ def to_record(
 ) -> dict[str, Any]:
     """Write the verdict record: a simulated or replayed indication anywhere makes it a trial."""
     body = result.to_dict()
-    simulated = notes.origins & {Origin.SIMULATED, Origin.REPLAY}
-    trial = job.trial or bool(simulated)
+    trial = job.trial or bool(notes.origins & _NOT_REAL)
     state = clock_state()
     reasons = list(body.pop("reasons"))
     if trial:

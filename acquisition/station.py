@@ -6,25 +6,25 @@ and whatever it raises is logged, shown as a fault, and tried again.
 """
 
 import asyncio
+import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from acquisition.config import Bench, Instrument, Station
-from acquisition.faults import BadInput, sentence
+from acquisition.faults import Abandoned, BadInput, sentence
 from acquisition.feed import Feed, to_wire
 from acquisition.hands import Hand, SimulatedHand
-from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
+from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, is_software, make_driver
 from acquisition.register import approved_digests, standards_register
 from acquisition.session import Job
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
 from broker.publisher import Publisher
-from drivers.capture import Capture
 from drivers.indication import Condition, Indication
 
 log = logging.getLogger(__name__)
@@ -74,13 +74,14 @@ class Running:
                 "bench {bench} has real instruments: nobody but a technician can load them",
                 bench=bench.name,
             )
-        pipe = None if subject.meter is None else self.workshop.pipe_of(subject.meter)
-        return SimulatedHand(self.workshop.scales.get(subject.name), pipe)
+        if subject.meter is not None:
+            return SimulatedHand(pipe=self.workshop.pipe_of(subject.meter))
+        return SimulatedHand(scale=self.workshop.scales[subject.name])
 
 
 def is_trial(bench: Bench) -> bool:
-    """Say whether anything of this bench is simulated: then its verdicts are trials."""
-    return any(is_simulated(i) for i in bench.instrument)
+    """Say whether anything of this bench is software: then its verdicts are trials."""
+    return any(is_software(i) for i in bench.instrument)
 
 
 def software() -> dict[str, str]:
@@ -117,8 +118,31 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run every instrument and the publisher of a station until the block ends."""
     settings.store.outbox.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as locks:
+        for bench in settings.bench:
+            locks.enter_context(_alone_on(bench.name, settings.store.outbox))
+        async with _running(settings, address) as station:
+            yield station
+
+
+@contextmanager
+def _alone_on(bench: str, outbox: Path) -> Iterator[None]:
+    """Hold a bench for this program; another one that wants it is told."""
+    with Path(f"{outbox}.{bench}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Abandoned(
+                "bench {bench} is at work in another program of this station: end that first",
+                bench=bench,
+            ) from None
+        yield
+
+
+@asynccontextmanager
+async def _running(settings: Station, address: BrokerAddress | None) -> AsyncIterator[Running]:
     outbox = await Outbox.open(settings.store.outbox)
-    workshop, lines = SimulatedWorkshop(), Lines()
+    workshop, lines = SimulatedWorkshop(), Lines(settings.store.captures)
     try:
         for bench in settings.bench:
             left = await outbox.abandon_unfinished(
@@ -136,12 +160,20 @@ async def running(
             software(),
         )
         station = Running(settings, outbox, publisher, workshop, lines)
+        ports = {
+            (bench.name, instrument.name): await workshop.start(instrument)
+            if is_simulated(instrument)
+            else instrument.port
+            for bench in settings.bench
+            for instrument in bench.instrument
+        }
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(publisher.run(), name="publisher")]
             for bench in settings.bench:
                 for instrument in bench.instrument:
                     station.feeds[instrument.name] = Feed(instrument.name)
-                    pump = _pump(station, bench, instrument)
+                    port = ports[bench.name, instrument.name]
+                    pump = _pump(station, bench, instrument, port)
                     tasks.append(group.create_task(pump, name=instrument.name))
             try:
                 yield station
@@ -154,16 +186,12 @@ async def running(
         await outbox.close()
 
 
-async def _pump(station: Running, bench: Bench, instrument: Instrument) -> None:
+async def _pump(station: Running, bench: Bench, instrument: Instrument, port: str) -> None:
     """Read one instrument for ever; whatever it raises stays its own affair."""
     tries = 0
     while True:
         try:
-            port = instrument.port
-            if is_simulated(instrument):
-                port = await station.workshop.start(instrument)
-            capture = _capture(station.settings, instrument)
-            driver = make_driver(instrument, port, station.lines, capture=capture)
+            driver = make_driver(instrument, port, station.lines)
             async with aclosing(driver.indications()) as indications:
                 async for indication in indications:
                     tries = 0
@@ -199,11 +227,3 @@ def _faults_of(station: Running, bench: Bench) -> list[Mapping[str, str]]:
         for i in bench.instrument
         if i.name in station.faults
     ]
-
-
-def _capture(settings: Station, instrument: Instrument) -> Capture | None:
-    folder = settings.store.captures
-    if folder is None:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    return Capture(Path(folder) / f"{instrument.name}.capture")

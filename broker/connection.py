@@ -15,7 +15,7 @@ from paho.mqtt.properties import Properties  # noqa: TID251
 from broker.address import BrokerAddress
 from broker.failure import BrokerAway
 
-__all__ = ["Client", "Connector", "Message", "MqttError", "Will", "batches", "pauses"]
+__all__ = ["Client", "Connector", "Message", "MqttError", "Will", "batches", "first", "pauses"]
 
 _UNSUPPORTED_VERSION = (132, 1)
 """What brokers answer to a version they do not speak: MQTT 5's reason code, and 3.1.1's."""
@@ -125,6 +125,13 @@ async def batches(client: Client, limit: int) -> AsyncIterator[list[Message]]:
         yield batch
 
 
+def first(error: BaseException) -> BaseException:
+    """Return one error out of a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def pauses(tries: int) -> float:
     """Return the pause [s] before the next try: 0.1, 0.2, 0.4 ... 30."""
     return float(min(30.0, 0.1 * 2 ** min(tries, 10)))
@@ -139,3 +146,6 @@ def _kept(seconds: int) -> Properties:
 def _close_socket(client: Client) -> None:
     """Close what aiomqtt leaves open after a failed or broken connection."""
     client._client._sock_close()  # noqa: SLF001
+    lost = client._disconnected  # noqa: SLF001
+    if lost.done() and not lost.cancelled():
+        lost.exception()  # looked at, or asyncio complains when it is thrown away

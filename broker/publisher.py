@@ -15,7 +15,7 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.backlog import Backlog
-from broker.connection import Client, Connector, Message, MqttError, Will, batches, pauses
+from broker.connection import Client, Connector, Message, MqttError, Will, batches, first, pauses
 from broker.failure import BadRecord, BrokerAway, BrokerError
 from broker.live import LiveBuffer
 from broker.outbox import Order, Outbox, Row, read_order, wait_at_most
@@ -169,7 +169,7 @@ class _Bench:
                     await self._serve(client)
             except* (MqttError, BrokerError) as group:
                 level = logging.WARNING if tries == 0 else logging.DEBUG
-                log.log(level, "bench %s: %s; verdicts wait on disk", self.name, _first(group))
+                log.log(level, "bench %s: %s; verdicts wait on disk", self.name, first(group))
             finally:
                 self.online = False
                 self._publisher.note_connection()
@@ -291,10 +291,3 @@ class _Bench:
 def _client_id(address: BrokerAddress, name: str) -> str:
     """Return a fresh client identifier: two programs of a station never push each other out."""
     return f"{address.client_id}-{name}-{uuid.uuid4().hex[:8]}"
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return one error out of a group of them."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

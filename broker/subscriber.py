@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from broker.address import BrokerAddress, Topics
-from broker.connection import Client, Connector, Message, MqttError, batches, pauses
+from broker.connection import Client, Connector, Message, MqttError, batches, first, pauses
 from broker.failure import BadRecord, BrokerAway, BrokerError, ConflictingRecord
 from broker.record import decode, digest, encode, kind_of, timestamp, validate
 from broker.store import RecordStore
@@ -47,9 +47,9 @@ class Subscriber:
                 async with self._connector.connect(self._client_id, keep_session=True) as client:
                     tries = 0
                     await self._listen(client)
-            except (BrokerAway, MqttError) as error:
+            except* (BrokerAway, MqttError) as group:
                 level = logging.WARNING if tries == 0 else logging.DEBUG
-                log.log(level, "records of office %s: %s", self._office, error)
+                log.log(level, "records of office %s: %s", self._office, first(group))
             finally:
                 self.ready.clear()
             await asyncio.sleep(pauses(tries))
@@ -60,10 +60,11 @@ class Subscriber:
             for filter_ in (topics.start("+"), topics.verdict("+")):
                 await client.subscribe(filter_, qos=1)
         self.ready.set()
-        async for batch in batches(client, _TOGETHER):
-            answers = await asyncio.gather(*(self._take(message) for message in batch))
-            sending = [client.publish(*answer, qos=1) for answer in answers if answer is not None]
-            await asyncio.gather(*sending)
+        async with asyncio.TaskGroup() as sending:  # a broken line ends what is being sent over it
+            async for batch in batches(client, _TOGETHER):
+                for answer in await asyncio.gather(*(self._take(message) for message in batch)):
+                    if answer is not None:
+                        sending.create_task(client.publish(*answer, qos=1))
 
     async def _take(self, message: Message) -> tuple[str, bytes] | None:
         """Store one message; return topic and body of its receipt."""

@@ -33,7 +33,7 @@ class Mosquitto:
         self._settings.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
             f"persistence true\npersistence_location {folder}/\n"
-            "autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n",
+            "log_dest stderr\nlog_type all\nautosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n",
             encoding="utf-8",
         )
         self._process: subprocess.Popen[bytes] | None = None

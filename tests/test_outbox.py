@@ -217,7 +217,8 @@ async def test_a_small_file_system_that_runs_full_loses_nothing_that_was_acknowl
         try:
             with pytest.raises(OutboxFailed, match=re.escape(str(small))):
                 for _ in range(1000):
-                    done.append((await verify_once(outbox, "meja"))["id"])
+                    record = await verify_once(outbox, "meja")
+                    done.append(record["id"])
             assert done
             assert {r.id for r in await outbox.pending(9999) if r.kind == "verdict"} == set(done)
         finally:
@@ -235,7 +236,7 @@ async def test_a_locked_outbox_is_said_and_reads_and_the_loop_go_on(path: Path) 
             waiting = asyncio.create_task(begin(outbox, "meja"))
             assert len(await outbox.pending(9)) == 2
             assert not waiting.done()
-            with pytest.raises(OutboxFailed, match="another program holds .* locked"):
+            with pytest.raises(OutboxFailed, match=r"another program holds .* locked"):
                 await waiting
             with pytest.raises(OutboxFailed, match="locked"):
                 await Outbox.open(path, busy_timeout=0.1)

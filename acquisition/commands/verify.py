@@ -2,7 +2,10 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from acquisition.commands.law import show_verification
 from acquisition.config import Bench, Instrument, Station, load_station
@@ -13,6 +16,9 @@ from acquisition.output import number, print_json
 from acquisition.session import IndicationSeen, PointObserved, Recorded, Started, Verified, run
 from acquisition.station import Running, is_trial, running
 from broker.outbox import Outbox
+
+_RECEIPT_WITHIN = 3.0
+"""How long a receipt is waited for before the terminal is given back [s]."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -119,12 +125,26 @@ async def _guide(
                 if arguments.json:
                     print_json([record])
                 else:
-                    print(
-                        t(
-                            "committed as number {number}; it goes out when the broker is there",
-                            number=record["number"],
-                        )
-                    )
+                    print(await _what_became_of_it(station, record))
             case _:
                 pass
     return code
+
+
+async def _what_became_of_it(station: Running, record: Mapping[str, Any]) -> str:
+    """Wait a moment for the receipt, and say where the verdict is now."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_RECEIPT_WITHIN):
+            await station.publisher.connected.wait()
+            await station.outbox.wait_until_receipted()
+    stored = await station.outbox.stored_number(record["id"])
+    if stored is not None:
+        return t(
+            "committed as number {number}, stored as {stored}",
+            number=record["number"],
+            stored=stored,
+        )
+    return t(
+        "committed as number {number}; it goes out when the broker is there",
+        number=record["number"],
+    )

@@ -1,0 +1,52 @@
+"""How much of a bench is out, and when it goes out again."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.backlog import Backlog
+
+
+def test_no_more_than_the_window_is_out_until_receipts_come() -> None:
+    backlog = Backlog(3, 1.0, 8.0)
+    for seq in (1, 2, 3):
+        backlog.sent(seq, 0.0)
+    assert backlog.room == 0
+    backlog.receipted(2)
+    assert backlog.room == 1
+    assert backlog.last == 3
+
+
+def test_what_has_no_receipt_goes_out_again_after_growing_pauses() -> None:
+    backlog = Backlog(3, 1.0, 8.0)
+    now, pauses = 0.0, []
+    for _ in range(6):
+        backlog.sent(7, now)
+        pauses.append(backlog.next_due(now))
+        now += pauses[-1]
+        assert backlog.due(now - 0.01) == ()
+        assert backlog.due(now) == (7,)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_a_record_that_is_never_receipted_does_not_block_the_later_ones_for_ever() -> None:
+    backlog = Backlog(1, 1.0, 8.0)
+    for now in range(4):
+        backlog.sent(1, float(now))
+    assert backlog.room == 0
+    backlog.receipted(2)
+    assert backlog.room == 1
+    assert 1 in backlog.due(100.0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["sent", "receipted", "forget"]), st.integers(1, 9))))
+def test_a_receipted_record_never_goes_out_again(steps: list[tuple[str, int]]) -> None:
+    backlog, out = Backlog(4, 1.0, 8.0), set()
+    for step, seq in steps:
+        if step == "sent":
+            backlog.sent(seq, 0.0)
+            out.add(seq)
+        else:
+            getattr(backlog, step)(seq)
+            out.discard(seq)
+        assert set(backlog.due(1e9)) == out
+        assert 0 <= backlog.room <= 4
