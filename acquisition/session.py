@@ -9,17 +9,15 @@ It holds no tolerance and touches no wire.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from acquisition.clock import ClockState, clock_state
-from acquisition.config import Bench, Instrument
 from acquisition.faults import Abandoned, sentence
-from acquisition.feed import Feed, timestamp
-from acquisition.hands import Hand
+from acquisition.feed import Feed
+from acquisition.job import Job
+from acquisition.notes import NOT_REAL, Notes, to_cerapan, to_record, to_start, write_down
 from acquisition.routine import (
     Action,
     Instruction,
@@ -29,12 +27,11 @@ from acquisition.routine import (
     volume_plan,
 )
 from acquisition.steady import Steady
-from broker.outbox import Outbox
-from calibration.evaluation import Standard, evaluate
-from calibration.sheet import ONE_LOAD_TESTS, parse_sheet
+from calibration.evaluation import evaluate
+from calibration.sheet import parse_sheet
 from calibration.units import Quantity, parse_quantity
 from calibration.verification import Verification
-from drivers.indication import Indication, Origin
+from drivers.indication import Indication
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,54 +85,6 @@ class Recorded:
 Event = Started | StepAsked | IndicationSeen | PointObserved | Verified | Recorded
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Everything one run needs, and nothing it could choose itself."""
-
-    office: str
-    bench: Bench
-    subject: Instrument
-    """The instrument under test."""
-    feed: Feed
-    hand: Hand
-    outbox: Outbox
-    standards: Mapping[str, Standard]
-    approved: Collection[str]
-    """Digests of the legal tables that the office approved."""
-    software: Mapping[str, str]
-    reference: Instrument | None = None
-    reference_feed: Feed | None = None
-    order: str | None = None
-    trial: bool = True
-    """Whether any instrument of the bench is simulated or replayed: known before the start."""
-    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-
-
-_NOT_REAL = {Origin.SIMULATED, Origin.REPLAY}
-
-
-@dataclass(slots=True)
-class _Notes:
-    """What a run writes down: the columns of the sheet and the evidence behind each."""
-
-    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    raw: list[dict[str, Any]] = field(default_factory=list)
-    origins: set[Origin] = field(default_factory=set)
-
-    def keep(self, place: str, seen: Indication) -> None:
-        self.origins.add(seen.origin)
-        self.raw.append(
-            {
-                "point": place,
-                "instrument": seen.instrument,
-                "quantity": seen.quantity,
-                "text": seen.text,
-                "time": timestamp(seen.time),
-                "hex": seen.raw.hex(),
-            }
-        )
-
-
 async def run(job: Job) -> AsyncIterator[Event]:
     """Verify one instrument; the last event is Recorded, or Abandoned is raised."""
     verification = str(uuid.uuid4())
@@ -143,16 +92,16 @@ async def run(job: Job) -> AsyncIterator[Event]:
     routine = _weigh if job.bench.routine == "nawi" else _meter
     plan = _plan(job)
     number = await job.outbox.begin(
-        job.bench.name, verification, _start_record(job, verification, started)
+        job.bench.name, verification, to_start(job, verification, started)
     )
     yield Started(verification, number, len(plan))
-    notes = _Notes()
+    notes = Notes()
     try:
         async for event in routine(job, plan, notes):
             yield event
-        if not job.trial and notes.origins & _NOT_REAL:
+        if not job.trial and notes.origins & NOT_REAL:
             raise Abandoned("an indication was simulated or replayed in a run that was to be legal")
-        cerapan = _cerapan(job, notes, started)
+        cerapan = to_cerapan(job, notes, started)
         result = evaluate(parse_sheet(cerapan), standards=job.standards, approved=job.approved)
     except asyncio.CancelledError:
         await job.outbox.abandon(verification, "the run was interrupted")
@@ -160,9 +109,9 @@ async def run(job: Job) -> AsyncIterator[Event]:
     except Exception as error:
         await job.outbox.abandon(verification, sentence(error))
         raise
-    yield Verified(result)
     record = to_record(job, verification, number, started, cerapan, notes, result)
-    await job.outbox.put(record)
+    await job.outbox.put(record)  # before anyone sees it: what was seen cannot be taken back
+    yield Verified(result)
     yield Recorded(record)
 
 
@@ -174,7 +123,7 @@ def _plan(job: Job) -> tuple[Point, ...]:
     )
 
 
-async def _weigh(job: Job, plan: tuple[Point, ...], notes: _Notes) -> AsyncIterator[Event]:
+async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
     scale = NawiCharacteristics.of(job.subject.characteristics)
     for index, point in enumerate(plan):
         taken: list[Indication] = []
@@ -199,26 +148,11 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: _Notes) -> AsyncItera
                     load=point.instruction.quantity.magnitude,
                     unit=scale.unit,
                 )
-        _write_down(notes, point, first, added)
+        write_down(notes, point, first, added)
         yield PointObserved(index, point, first, added)
 
 
-def _write_down(notes: _Notes, point: Point, seen: Indication, added: Decimal | None) -> None:
-    """Add one point to its test's columns; tests at one load state it once."""
-    load = str(point.instruction.quantity)
-    if point.test in ONE_LOAD_TESTS:
-        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": load})
-    else:
-        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": []})
-        columns["load"].append(load)
-    columns.setdefault("indication", []).append(f"{seen.text} {seen.unit}")
-    if added is not None:
-        columns.setdefault("added_load", []).append(
-            str(Quantity(added, point.instruction.quantity.unit))
-        )
-
-
-async def _meter(job: Job, plan: tuple[Point, ...], notes: _Notes) -> AsyncIterator[Event]:
+async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
     if job.reference is None or job.reference_feed is None:
         raise Abandoned("this routine needs a reference flow meter")
     for index, point in enumerate(plan):
@@ -303,78 +237,3 @@ def _mass(seen: Indication, unit: str) -> Decimal:
 
 def _volume(seen: Indication) -> Decimal:
     return _mass(seen, "L")
-
-
-def _cerapan(job: Job, notes: _Notes, started: datetime) -> dict[str, Any]:
-    return {
-        "routine": job.bench.routine,
-        "stage": job.bench.stage,
-        "date": started.astimezone().date().isoformat(),
-        "instrument": dict(job.subject.characteristics),
-        "standards": [{"id": name} for name in job.bench.standards],
-        "environment": dict(job.bench.environment),
-        "test": list(notes.tests.values()),
-    }
-
-
-def _start_record(job: Job, verification: str, started: datetime) -> dict[str, Any]:
-    return {
-        "schema": "tera/start/1",
-        "id": verification,
-        "office": job.office,
-        "bench": job.bench.name,
-        "order": job.order,
-        "routine": job.bench.routine,
-        "stage": job.bench.stage,
-        "started": timestamp(started),
-        "trial": job.trial,
-        "instrument": dict(job.subject.characteristics),
-        "software": dict(job.software),
-    }
-
-
-def to_record(
-    job: Job,
-    verification: str,
-    number: int,
-    started: datetime,
-    cerapan: Mapping[str, Any],
-    notes: _Notes,
-    result: Verification,
-) -> dict[str, Any]:
-    """Write the verdict record: a simulated or replayed indication anywhere makes it a trial."""
-    body = result.to_dict()
-    trial = job.trial or bool(notes.origins & _NOT_REAL)
-    state = clock_state()
-    reasons = list(body.pop("reasons"))
-    if trial:
-        reasons.append("trial: simulated or replayed indications never give a legal verdict")
-    if state is not ClockState.SYNCHRONISED:
-        reasons.append(f"the clock of the station was {state.value}")
-    return {
-        "schema": "tera/verdict/1",
-        "id": verification,
-        "office": job.office,
-        "bench": job.bench.name,
-        "number": number,
-        "order": job.order,
-        "started": timestamp(started),
-        "decided": timestamp(job.now()),
-        "clock": state.value,
-        "origin": min(notes.origins, key=_weight, default=Origin.SIMULATED).value,
-        "trial": trial,
-        **body,
-        "legal": bool(body["legal"]) and not trial,
-        "instrument": dict(job.subject.characteristics),
-        "standards": [{"id": name} for name in job.bench.standards],
-        "environment": dict(job.bench.environment),
-        "reasons": reasons,
-        "cerapan": cerapan,
-        "raw": notes.raw,
-        "software": dict(job.software),
-    }
-
-
-def _weight(origin: Origin) -> int:
-    """Order origins from the least trustworthy: the record names the weakest."""
-    return [Origin.SIMULATED, Origin.REPLAY, Origin.MANUAL, Origin.WIRE].index(origin)

@@ -20,8 +20,8 @@ from acquisition.faults import Abandoned, BadInput, sentence
 from acquisition.feed import Feed, to_wire
 from acquisition.hands import Hand, SimulatedHand
 from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, is_software, make_driver
+from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
-from acquisition.session import Job
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
 from broker.publisher import Publisher

@@ -8,90 +8,21 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from broker.committer import Committer
 from broker.failure import BadRecord, ConflictingRecord, OutboxFailed
 from broker.owner import in_other_hands, this_program
-from broker.record import decode, digest, encode, timestamp, validate
+from broker.record import decode, encode, timestamp, validate
+from broker.rows import TABLES, Counts, Order, Row, abandonment, end, insert, read_order, row_of
 
 T = TypeVar("T")
 
 _LOOK_AGAIN = 0.5
 """Pause [s] between two looks for what another program has committed."""
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS record (
-  seq INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('start', 'verdict', 'abandonment')),
-  id TEXT NOT NULL, bench TEXT NOT NULL, number INTEGER NOT NULL, trial INTEGER NOT NULL,
-  order_id TEXT, digest TEXT NOT NULL, body BLOB NOT NULL, owner TEXT, committed_at TEXT NOT NULL,
-  published_at TEXT, stored_number INTEGER, receipted_at TEXT, receipt BLOB,
-  UNIQUE (id, kind)
-) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS one_number ON record (bench, number) WHERE kind = 'start';
-CREATE UNIQUE INDEX IF NOT EXISTS one_outcome ON record (id) WHERE kind <> 'start';
-CREATE INDEX IF NOT EXISTS waiting ON record (bench, seq) WHERE receipt IS NULL;
-CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON record
-  BEGIN SELECT RAISE(ABORT, 'rows are never deleted'); END;
-CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE OF
-  seq, kind, id, bench, number, trial, order_id, digest, body, owner, committed_at ON record
-  BEGIN SELECT RAISE(ABORT, 'rows are only stamped'); END;
-CREATE TABLE IF NOT EXISTS ordered (
-  order_id TEXT PRIMARY KEY, body BLOB NOT NULL, received_at TEXT NOT NULL, closed_at TEXT
-) STRICT;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A committed record on its way."""
-
-    seq: int
-    """Place in the sequence of this outbox."""
-    kind: str
-    """start, verdict or abandonment."""
-    id: str
-    """Identity of the verification."""
-    bench: str
-    """Name of the bench."""
-    number: int
-    """Number of the verification on its bench, from 1, without gaps."""
-    trial: bool
-    """Whether it is simulated or replayed."""
-    digest: str
-    """``sha256:`` of the body."""
-    body: bytes
-    """The record as it is published."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much an outbox holds [records]."""
-
-    starts: int
-    verdicts: int
-    abandonments: int
-    waiting: int
-    """Committed and without a receipt."""
-    unfinished: int
-    """Starts without an outcome."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a records system asks for."""
-
-    order: str
-    """Identity of the order."""
-    instruments: tuple[str, ...]
-    """Names of the instruments to verify."""
-    owner: str
-    """The records system's reference to the owner."""
-    received: str
-    """When the office received the instruments, UTC."""
+__all__ = ["Counts", "Order", "Outbox", "Row", "read_order", "wait_at_most"]
 
 
 class Outbox:
@@ -104,7 +35,7 @@ class Outbox:
     @classmethod
     async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
         """Open or make the file; ``busy_timeout`` [s] is the longest wait for another program."""
-        return cls(await Committer.open(Path(path), _TABLES, OutboxFailed, busy_timeout))
+        return cls(await Committer.open(Path(path), TABLES, OutboxFailed, busy_timeout))
 
     async def begin(self, bench: str, verification: str, record: Mapping[str, Any]) -> int:
         """Commit the start of a run and return its number, the bench's next one."""
@@ -119,7 +50,7 @@ class Outbox:
             number = int(last or 0) + 1
             if db.execute("SELECT 1 FROM record WHERE id = ?", (verification,)).fetchone():
                 raise ConflictingRecord("verification {id} was started before", id=verification)
-            _insert(db, "start", {**record, "number": number}, owner=this_program())
+            insert(db, "start", {**record, "number": number}, owner=this_program())
             return number
 
         return await self._changing(work)
@@ -130,7 +61,7 @@ class Outbox:
         body = encode(record)
 
         def work(db: sqlite3.Connection) -> None:
-            _outcome(db, "verdict", record, body)
+            end(db, "verdict", record, body)
 
         await self._changing(work)
 
@@ -146,8 +77,8 @@ class Outbox:
             if not db.execute(
                 "SELECT 1 FROM record WHERE id = ? AND kind = 'abandonment'", (verification,)
             ).fetchone():
-                record = _abandonment(decode(found[0]), reason)
-                _outcome(db, "abandonment", record, encode(record))
+                record = abandonment(decode(found[0]), reason)
+                end(db, "abandonment", record, encode(record))
 
         await self._changing(work)
 
@@ -166,8 +97,8 @@ class Outbox:
             ).fetchall()
             left = [(name, body) for name, body, owner in found if not in_other_hands(owner)]
             for _, body in left:
-                record = _abandonment(decode(body), reason)
-                _outcome(db, "abandonment", record, encode(record))
+                record = abandonment(decode(body), reason)
+                end(db, "abandonment", record, encode(record))
             return [name for name, _ in left]
 
         return await self._changing(work)
@@ -184,7 +115,7 @@ class Outbox:
                 " AND (?3 IS NULL OR seq <= ?3) ORDER BY seq LIMIT ?4",
                 (bench, after, through, limit),
             )
-            return [_row(row) for row in found]
+            return [row_of(row) for row in found]
 
         return await self._committer.read(work)
 
@@ -351,78 +282,3 @@ async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-
-
-def _row(row: tuple[Any, ...]) -> Row:
-    seq, kind, name, bench, number, trial, own, body = row
-    return Row(seq, kind, name, bench, number, bool(trial), own, body)
-
-
-def read_order(order: Mapping[str, Any]) -> Order:
-    """Return a valid order message as a value."""
-    return Order(
-        order["order"], tuple(order["instruments"]), order.get("owner") or "", order["received"]
-    )
-
-
-def _insert(
-    db: sqlite3.Connection,
-    kind: str,
-    record: Mapping[str, Any],
-    body: bytes | None = None,
-    owner: str | None = None,
-) -> None:
-    body = encode(record) if body is None else body
-    db.execute(
-        "INSERT INTO record"
-        " (kind, id, bench, number, trial, order_id, digest, body, owner, committed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            kind,
-            record["id"],
-            record["bench"],
-            int(record["number"]),
-            bool(record["trial"]),
-            record["order"],
-            digest(body),
-            body,
-            owner,
-            timestamp(),
-        ),
-    )
-
-
-def _outcome(db: sqlite3.Connection, kind: str, record: Mapping[str, Any], body: bytes) -> None:
-    """Insert the one outcome that a started run may have."""
-    start = db.execute(
-        "SELECT bench, number FROM record WHERE id = ? AND kind = 'start'", (record["id"],)
-    ).fetchone()
-    if start is None:
-        raise BadRecord("verification {id} was never started", id=record["id"])
-    if start != (record["bench"], record["number"]):
-        raise BadRecord(
-            "verification {id} was started as number {number} of bench {bench}",
-            id=record["id"],
-            number=start[1],
-            bench=start[0],
-        )
-    there = db.execute(
-        "SELECT kind, body FROM record WHERE id = ? AND kind <> 'start'", (record["id"],)
-    ).fetchone()
-    if there is None:
-        _insert(db, kind, record, body)
-    elif there != (kind, body):
-        raise ConflictingRecord(
-            "verification {id} has ended before, with another {kind}",
-            id=record["id"],
-            kind=there[0],
-        )
-
-
-def _abandonment(start: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    return {
-        **start,
-        "schema": "tera/abandonment/1",
-        "abandoned": timestamp(),
-        "reason": reason or "no reason was given",
-    }

@@ -1,0 +1,34 @@
+"""Everything one run needs, gathered before it begins."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from acquisition.config import Bench, Instrument
+from acquisition.feed import Feed
+from acquisition.hands import Hand
+from broker.outbox import Outbox
+from calibration.evaluation import Standard
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything one run needs, and nothing it could choose itself."""
+
+    office: str
+    bench: Bench
+    subject: Instrument
+    """The instrument under test."""
+    feed: Feed
+    hand: Hand
+    outbox: Outbox
+    standards: Mapping[str, Standard]
+    approved: Collection[str]
+    """Digests of the legal tables that the office approved."""
+    software: Mapping[str, str]
+    reference: Instrument | None = None
+    reference_feed: Feed | None = None
+    order: str | None = None
+    trial: bool = True
+    """Whether any instrument of the bench is simulated or replayed: known before the start."""
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -1,0 +1,133 @@
+"""What a run writes down: the observation sheet, the evidence behind it, and the records.
+
+Knows the shapes of cerapan and verdict record. Takes nothing from a wire and decides nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from acquisition.clock import ClockState, clock_state
+from acquisition.feed import timestamp
+from acquisition.job import Job
+from acquisition.routine import Point
+from calibration.sheet import ONE_LOAD_TESTS
+from calibration.units import Quantity
+from calibration.verification import Verification
+from drivers.indication import Indication, Origin
+
+NOT_REAL = {Origin.SIMULATED, Origin.REPLAY}
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a run writes down: the columns of the sheet and the evidence behind each."""
+
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    raw: list[dict[str, Any]] = field(default_factory=list)
+    origins: set[Origin] = field(default_factory=set)
+
+    def keep(self, place: str, seen: Indication) -> None:
+        self.origins.add(seen.origin)
+        self.raw.append(
+            {
+                "point": place,
+                "instrument": seen.instrument,
+                "quantity": seen.quantity,
+                "text": seen.text,
+                "time": timestamp(seen.time),
+                "hex": seen.raw.hex(),
+            }
+        )
+
+
+def write_down(notes: Notes, point: Point, seen: Indication, added: Decimal | None) -> None:
+    """Add one point to its test's columns; tests at one load state it once."""
+    load = str(point.instruction.quantity)
+    if point.test in ONE_LOAD_TESTS:
+        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": load})
+    else:
+        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": []})
+        columns["load"].append(load)
+    columns.setdefault("indication", []).append(f"{seen.text} {seen.unit}")
+    if added is not None:
+        columns.setdefault("added_load", []).append(
+            str(Quantity(added, point.instruction.quantity.unit))
+        )
+
+
+def to_cerapan(job: Job, notes: Notes, started: datetime) -> dict[str, Any]:
+    return {
+        "routine": job.bench.routine,
+        "stage": job.bench.stage,
+        "date": started.astimezone().date().isoformat(),
+        "instrument": dict(job.subject.characteristics),
+        "standards": [{"id": name} for name in job.bench.standards],
+        "environment": dict(job.bench.environment),
+        "test": list(notes.tests.values()),
+    }
+
+
+def to_start(job: Job, verification: str, started: datetime) -> dict[str, Any]:
+    return {
+        "schema": "tera/start/1",
+        "id": verification,
+        "office": job.office,
+        "bench": job.bench.name,
+        "order": job.order,
+        "routine": job.bench.routine,
+        "stage": job.bench.stage,
+        "started": timestamp(started),
+        "trial": job.trial,
+        "instrument": dict(job.subject.characteristics),
+        "software": dict(job.software),
+    }
+
+
+def to_record(
+    job: Job,
+    verification: str,
+    number: int,
+    started: datetime,
+    cerapan: Mapping[str, Any],
+    notes: Notes,
+    result: Verification,
+) -> dict[str, Any]:
+    """Write the verdict record: a simulated or replayed indication anywhere makes it a trial."""
+    body = result.to_dict()
+    trial = job.trial or bool(notes.origins & NOT_REAL)
+    state = clock_state()
+    reasons = list(body.pop("reasons"))
+    if trial:
+        reasons.append("trial: simulated or replayed indications never give a legal verdict")
+    if state is not ClockState.SYNCHRONISED:
+        reasons.append(f"the clock of the station was {state.value}")
+    return {
+        "schema": "tera/verdict/1",
+        "id": verification,
+        "office": job.office,
+        "bench": job.bench.name,
+        "number": number,
+        "order": job.order,
+        "started": timestamp(started),
+        "decided": timestamp(job.now()),
+        "clock": state.value,
+        "origin": min(notes.origins, key=_weight, default=Origin.SIMULATED).value,
+        "trial": trial,
+        **body,
+        "legal": bool(body["legal"]) and not trial,
+        "instrument": dict(job.subject.characteristics),
+        "standards": [{"id": name} for name in job.bench.standards],
+        "environment": dict(job.bench.environment),
+        "reasons": reasons,
+        "cerapan": cerapan,
+        "raw": notes.raw,
+        "software": dict(job.software),
+    }
+
+
+def _weight(origin: Origin) -> int:
+    """Order origins from the least trustworthy: the record names the weakest."""
+    return [Origin.SIMULATED, Origin.REPLAY, Origin.MANUAL, Origin.WIRE].index(origin)
