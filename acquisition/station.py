@@ -168,7 +168,7 @@ async def _running(settings: Station, address: BrokerAddress | None) -> AsyncIte
             for instrument in bench.instrument
         }
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(publisher.run(), name="publisher")]
+            tasks = [group.create_task(_publish(publisher), name="publisher")]
             for bench in settings.bench:
                 for instrument in bench.instrument:
                     station.feeds[instrument.name] = Feed(instrument.name)
@@ -184,6 +184,16 @@ async def _running(settings: Station, address: BrokerAddress | None) -> AsyncIte
         await lines.aclose()
         await workshop.stop()
         await outbox.close()
+
+
+async def _publish(publisher: Publisher) -> None:
+    """Publish for ever; an error nobody foresaw must not stop the benches."""
+    while True:
+        try:
+            await publisher.run()
+        except Exception:
+            log.exception("the publisher failed; verdicts wait on disk")
+        await asyncio.sleep(_PAUSES[0])
 
 
 async def _pump(station: Running, bench: Bench, instrument: Instrument, port: str) -> None:

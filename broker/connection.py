@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from aiomqtt import Client, Message, MqttCodeError, MqttError, ProtocolVersion, Will  # noqa: TID251
-from paho.mqtt.packettypes import PacketTypes  # noqa: TID251
-from paho.mqtt.properties import Properties  # noqa: TID251
+from aiomqtt import Client, Message, MqttCodeError, MqttError, ProtocolVersion, Will
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from broker.address import BrokerAddress
 from broker.failure import BrokerAway
