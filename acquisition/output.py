@@ -31,12 +31,12 @@ STYLES = {
 def console(*, record: bool = False) -> Console:
     """Return a console for standard output; wide when nobody looks at a terminal."""
     width = None if sys.stdout.isatty() and not record else 128
-    return Console(width=width, highlight=False, record=record)
+    return Console(width=width, highlight=False, markup=False, record=record)
 
 
 def progress_console() -> Console:
     """Return a console for standard error."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def _plain(value: object) -> str:

@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
 from acquisition.faults import sentence
@@ -234,5 +236,5 @@ def _show(findings: list[Finding]) -> None:
     )
     for finding in findings:
         mark, style = _MARKS[finding.state]
-        drawn.add_row(f"[{style}]{mark}[/]", finding.what, finding.text, finding.advice)
+        drawn.add_row(Text(mark, style=style), finding.what, finding.text, finding.advice)
     console().print(drawn)

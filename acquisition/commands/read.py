@@ -143,7 +143,7 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
         return lambda indication: print_json([to_wire(indication)])
     from rich.console import Console
 
-    out = Console(highlight=False)
+    out = Console(highlight=False, markup=False)
     heading = (
         f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8}{t('condition')}"
     )
