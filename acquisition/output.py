@@ -69,7 +69,7 @@ def table(title: str, columns: Sequence[tuple[str, str]], *, caption: str | None
     """Return an empty table; a column is (heading, "left" | "right")."""
     made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for heading, side in columns:
-        made.add_column(heading, justify="right" if side == "right" else "left")
+        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
     return made
 
 

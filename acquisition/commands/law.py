@@ -122,7 +122,7 @@ def _tables(arguments: argparse.Namespace) -> int:
             str(row["clause"]),
             str(row["valid_from"] or "–"),
             str(row["confidence"]),
-            f"{str(row['digest'])[:19]}…",
+            str(row["digest"]),
             t("yes") if row["approved"] else t("no"),
         )
     console().print(drawn)
