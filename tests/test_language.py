@@ -14,9 +14,20 @@ ROOMS = ("acquisition", "drivers", "calibration", "broker")
 SAYS = {"t"}
 """Calls whose first argument is a sentence for people."""
 CARRIES = {
-    "BadInput", "Abandoned", "Refused", "Reason",
-    "LinkLost", "NoAnswer", "Garbled", "InstrumentRefused", "BadDriverSettings",
-    "BrokerAway", "OutboxFailed", "ConflictingRecord", "BadRecord", "StoreFailed",
+    "BadInput",
+    "Abandoned",
+    "Refused",
+    "Reason",
+    "LinkLost",
+    "NoAnswer",
+    "Garbled",
+    "InstrumentRefused",
+    "BadDriverSettings",
+    "BrokerAway",
+    "OutboxFailed",
+    "ConflictingRecord",
+    "BadRecord",
+    "StoreFailed",
 }
 """Values that carry a sentence to be said later."""
 

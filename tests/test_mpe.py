@@ -31,11 +31,15 @@ from calibration.mpe import (
 from calibration.refusal import Refused
 from calibration.units import parse_quantity
 
-VECTORS = list(
-    csv.DictReader(
+BUILT = {"OIML R 76-1", "OIML R 117-1"}
+"""The Recommendations that have a table; the file holds the rows of all that will."""
+VECTORS = [
+    row
+    for row in csv.DictReader(
         (Path(__file__).parent / "data" / "mpe_vectors.csv").read_text("utf-8").splitlines()
     )
-)
+    if row["recommendation"] in BUILT
+]
 FINEST = Decimal("0.000001")
 """Finest digit used for `one finest digit past a bound`."""
 
