@@ -10,10 +10,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from acquisition.faults import BadInput
 from acquisition.language import Language
+from calibration.refusal import Refused
+from calibration.sheet_keys import Keys
+from calibration.standard import Standard
+from calibration.standard_keys import read_standard
+from calibration.units import parse_quantity, same_kind, unit_symbol
+from drivers.errors import BadDriverSettings
 
 SIMULATED = "simulated"
 """The port of an instrument that the station itself simulates, on a real line."""
@@ -23,6 +38,31 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 Exact = Annotated[Decimal, BeforeValidator(lambda v: v if isinstance(v, Decimal) else str(v))]
 """A decimal number, never passed through binary floating point."""
+
+
+def _quantity(example: str, *, above_zero: bool = False) -> AfterValidator:
+    """Check that a text is a quantity of the same kind as the example."""
+
+    def check(text: str) -> str:
+        given = parse_quantity(text)
+        if not same_kind(given.unit, parse_quantity(example).unit):
+            raise Refused(
+                "{value} is of another kind of quantity: write it as in {example}.",
+                value=given,
+                example=example,
+            )
+        if above_zero and given.magnitude <= 0:
+            raise Refused("must be greater than 0")
+        return text
+
+    return AfterValidator(check)
+
+
+Mass = Annotated[str, _quantity("5 g")]
+PositiveMass = Annotated[str, _quantity("5 g", above_zero=True)]
+Volume = Annotated[str, _quantity("100 L", above_zero=True)]
+FlowRate = Annotated[str, _quantity("30 L/min", above_zero=True)]
+UnitName = Annotated[str, AfterValidator(unit_symbol)]
 
 
 class Settings(BaseModel):
@@ -71,36 +111,36 @@ class Approval(Settings):
     on: date
 
 
-class StandardEntry(Settings):
-    """A measurement standard with its certificate; ``given`` keys as in an observation sheet."""
+def _registered(given: object) -> Standard:
+    """Read one standard of the register; what a certificate must say may not be missing."""
+    keys = Keys.of(given, "")
+    for name in ("kind", "certificate", "due"):
+        if name not in keys:
+            raise Refused("this key is missing.", key=name)
+    return read_standard(keys).standard
 
-    id: str
-    kind: str
-    accuracy_class: str | None = Field(default=None, alias="class")
-    certificate: str
-    due: date
-    expanded_uncertainty: str | None = None
-    mpe: str | None = None
-    correction: str | None = None
+
+RegisteredStandard = Annotated[Standard, PlainValidator(_registered)]
+"""A measurement standard with its certificate; keys as in an observation sheet."""
 
 
 class ScaleSimulation(Settings):
     """The physics of a simulated scale; masses with their unit."""
 
-    max: str
-    d: str
-    e: str | None = None
+    max: PositiveMass
+    d: PositiveMass
+    e: PositiveMass | None = None
     """Verification scale interval where it is not *d*; the display goes out above Max + 9 e."""
     seed: int = 1
     settling_time: float = 0.02
     """Time constant of the exponential settling [s]."""
     display_cycle: float = 0.005
     """Interval between display updates [s]."""
-    zero_error: str = "0 g"
+    zero_error: Mass = "0 g"
     span_error_ppm: Exact = Decimal(0)
     eccentricity: tuple[Exact, ...] = ()
     """Relative error per position 1..n [ppm]; position 0 is the centre."""
-    noise: str = "0 g"
+    noise: Mass = "0 g"
     """Standard deviation of the load signal."""
 
 
@@ -109,7 +149,7 @@ class MeterSimulation(Settings):
 
     pipe: Name = "pipe"
     """Meters that name the same pipe measure the same liquid."""
-    errors: dict[str, Exact] = Field(default_factory=dict)
+    errors: dict[FlowRate, Exact] = Field(default_factory=dict)
     """Relative error [%] at a flow rate, for example ``"30 L/min" = 0.1``; linear between."""
     repeatability_percent: Exact = Decimal(0)
     """Standard deviation of the error from run to run."""
@@ -135,7 +175,7 @@ class Instrument(Settings):
     map: str | None = None
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     """Modbus unit identifier."""
-    units: dict[str, str] = Field(default_factory=dict)
+    units: dict[str, UnitName] = Field(default_factory=dict)
     """Units that the meter is set to, where the map leaves the choice."""
     characteristics: dict[str, Any] = Field(default_factory=dict)
     """Identity and metrological characteristics: the ``[instrument]`` of the observation sheet."""
@@ -155,14 +195,43 @@ class Instrument(Settings):
         ):
             table = "meter" if self.driver == "modbus" else "scale"
             raise ValueError(f'port = "simulated" needs a table [bench.instrument.{table}]')
+        self._has_a_line()
         return self
+
+    def _has_a_line(self) -> None:
+        """Have the drivers look at map and port; nothing is opened."""
+        from drivers.link import open_link
+        from drivers.modbus_address import parse_url
+        from drivers.registers import load_map
+
+        manners: dict[str, Any] = {"baudrate": self.baudrate, "framing": self.framing}
+        manners = {key: value for key, value in manners.items() if value is not None}
+        key = "map"
+        try:
+            if self.driver == "modbus":
+                register_map = load_map(self.map or "")
+                key = "units"
+                register_map.with_units(self.units)
+            key = "port"
+            if self.port != SIMULATED:
+                (parse_url if self.driver == "modbus" else open_link)(self.port, **manners)
+        except BadDriverSettings as error:
+            raise _Wrong(error, key) from error
+
+
+class _Wrong(ValueError):
+    """What a driver says of a setting, with the key of the setting."""
+
+    def __init__(self, error: BadDriverSettings, key: str) -> None:
+        super().__init__(str(error))
+        self.template, self.evidence, self.key = error.template, error.evidence, key
 
 
 class Flow(Settings):
     """One flow rate of the volume-meter routine."""
 
-    rate: str
-    volume: str
+    rate: FlowRate
+    volume: Volume
     runs: Annotated[int, Field(ge=1, le=20)] = 3
 
 
@@ -201,7 +270,7 @@ class Station(Settings):
     store: Store = Store()
     console: Console = Console()
     approval: tuple[Approval, ...] = ()
-    standards: tuple[StandardEntry, ...] = ()
+    standards: tuple[RegisteredStandard, ...] = ()
     bench: tuple[Bench, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -247,9 +316,9 @@ def load_station(path: Path) -> Station:
     try:
         station = Station.model_validate(data)
     except ValidationError as error:
-        first = _first(error)
-        place = f"{path}:{line_of(text, first['loc'])}: {key_path(first['loc'])}"
-        raise BadInput("{why}", place=place, why=_why(first)) from None
+        loc, refusal = _refusal(error)
+        place = f"{path}:{line_of(text, loc)}: {key_path(loc)}"
+        raise BadInput(refusal[0], place=place, **refusal[1]) from None
     base = path.resolve().parent
     store = station.store
     return station.model_copy(
@@ -270,14 +339,21 @@ def instrument_settings(**given: Any) -> Instrument:
     try:
         return Instrument.model_validate(given)
     except ValidationError as error:
-        first = _first(error)
-        raise BadInput("{why}", place=key_path(first["loc"]), why=_why(first)) from None
+        loc, refusal = _refusal(error)
+        raise BadInput(refusal[0], place=key_path(loc), **refusal[1]) from None
 
 
-def _first(error: ValidationError) -> Any:
-    """Pick the error to show: a misspelt key explains the missing one beside it."""
+def _refusal(error: ValidationError) -> tuple[tuple[int | str, ...], tuple[str, dict[str, Any]]]:
+    """Pick the error to show, a misspelt key before the missing one beside it: place, sentence."""
     errors = error.errors(include_url=False)
-    return next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    first: Any = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    loc = tuple(step for step in first["loc"] if step != "[key]")
+    match first.get("ctx", {}).get("error"):
+        case _Wrong() as wrong:
+            return (*loc, wrong.key), (wrong.template, dict(wrong.evidence))
+        case Refused() as refused:
+            return loc, (refused.template, dict(refused.evidence))
+    return loc, ("{why}", {"why": _why(first)})
 
 
 def _why(detail: Any) -> str:

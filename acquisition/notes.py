@@ -13,7 +13,7 @@ from acquisition.clock import ClockState, clock_state
 from acquisition.feed import timestamp
 from acquisition.job import Job
 from acquisition.routine import Point
-from calibration.sheet import ONE_LOAD_TESTS
+from calibration.routines.weighing_sheet import ONE_LOAD_TESTS
 from calibration.units import Quantity
 from calibration.verification import Verification
 from drivers.indication import Indication, Origin

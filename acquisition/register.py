@@ -6,19 +6,7 @@ from calibration.evaluation import Standard
 
 def standards_register(settings: Station) -> dict[str, Standard]:
     """Return the measurement standards of the configuration by id."""
-    return {
-        s.id: Standard(
-            id=s.id,
-            kind=s.kind,
-            accuracy_class=s.accuracy_class,
-            certificate=s.certificate,
-            due=s.due,
-            expanded_uncertainty=s.expanded_uncertainty,
-            mpe=s.mpe,
-            correction=s.correction,
-        )
-        for s in settings.standards
-    }
+    return {standard.id: standard for standard in settings.standards}
 
 
 def approved_digests(settings: Station) -> frozenset[str]:

@@ -5,20 +5,18 @@ sheet came from; whether indications were simulated is added by whoever took the
 """
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
-from calibration import volume, weighing
+from calibration.case import Case
 from calibration.judgement import Findings, judge
 from calibration.legal_table import LegalTable, legal_table
 from calibration.refusal import Refused
-from calibration.sheet import Sheet, WeighingInstrument
-from calibration.standard import (
-    Standard,
-    adequacy_reasons,
-    certificate_reasons,
-    correction_percent,
-    resolved,
-)
+from calibration.routines import volume, weighing
+from calibration.sheet import Sheet
+from calibration.standard import Standard, adequacy_reasons, certificate_reasons, resolved
 from calibration.verification import (
     Reason,
     TableReference,
@@ -27,10 +25,27 @@ from calibration.verification import (
     combined,
 )
 
-__all__ = ["Standard", "evaluate"]
+__all__ = ["ROUTINES", "Routine", "Standard", "evaluate"]
 
-TABLES = {"nawi": "r76", "volume-meter": "r117"}
-"""Legal table of each routine; a sheet may pick an edition of it."""
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """How one kind of instrument is evaluated."""
+
+    table: str
+    """Id of the legal table; a sheet may pick an edition of it."""
+    findings: Callable[[Case[Any]], Findings]
+    """Errors, limits and what is lacking."""
+    standards_clause: str
+    """Where the law asks for standards three times as good."""
+
+
+ROUTINES: Mapping[str, Routine] = MappingProxyType(
+    {
+        "nawi": Routine("r76", weighing.weighing_findings, weighing.STANDARDS_CLAUSE),
+        "volume-meter": Routine("r117", volume.volume_findings, volume.STANDARDS_CLAUSE),
+    }
+)
 
 
 def evaluate(
@@ -48,25 +63,15 @@ def evaluate(
     day = sheet.date if on is None else on
     table = _table(sheet, day)
     used, illegal = resolved(sheet.standards, standards)
-    correction = correction_percent(used)
-    if isinstance(sheet.instrument, WeighingInstrument):
-        if correction:
-            raise Refused(
-                "weights take no correction in %: state their conventional mass as the load.",
-                key="standards.correction",
-            )
-        clause = weighing.STANDARDS_CLAUSE
-        findings = weighing.weighing_findings(sheet, sheet.instrument, table)
-    else:
-        clause = volume.STANDARDS_CLAUSE
-        findings = volume.volume_findings(sheet, sheet.instrument, table, correction)
+    routine = ROUTINES[sheet.routine]
+    findings = routine.findings(Case(sheet.body, sheet.stage, day, table, used, sheet.environment))
     results, reasons = judge(findings.tests)
     verdict = _overall(combined(test.verdict for test in results), findings)
     legality = [
         *_approval(table, approved),
         *illegal,
         *certificate_reasons(used, day),
-        *adequacy_reasons(used, findings.realised, clause),
+        *adequacy_reasons(used, findings.realised, routine.standards_clause),
     ]
     return Verification(
         verdict=verdict,
@@ -81,7 +86,7 @@ def evaluate(
 
 
 def _table(sheet: Sheet, day: datetime.date) -> LegalTable:
-    own = TABLES[sheet.routine]
+    own = ROUTINES[sheet.routine].table
     name = sheet.table or own
     if name.partition("@")[0] != own:
         raise Refused(

@@ -4,17 +4,15 @@ Knows how drafted tests become columns for `verify` and results with reasons. Re
 an error was found or what the law wants: a routine drafts its tests with limits and clauses.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
 from calibration.grid import finest_exponent, on_grid
 from calibration.standard import Realised
-from calibration.units import Quantity
 from calibration.verification import (
     NO_LOWER,
     NO_UPPER,
@@ -74,8 +72,8 @@ class DraftTest:
     points: tuple[DraftPoint, ...]
     lacking: tuple[Reason, ...] = ()
     """Why the test stays indeterminate even when every point conforms."""
-    flow_rate: Quantity | None = None
-    """Flow rate of a test of a meter."""
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """What the test was done at, with units: ``{"flow_rate": "50 L/min"}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +91,6 @@ class Findings:
     """A table entry of low confidence was used."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeterPoint(PointResult):
-    """A point of a meter: volumes exactly, and the error in % for people."""
-
-    relative_error: Decimal | None = None
-    """Error in % of the reference volume, rounded to 0.001 %."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the point as ``tera evaluate --json`` prints it, and its error in %."""
-        return {**PointResult.to_dict(self), "relative_error": self.relative_error}
-
-
-@dataclass(frozen=True, slots=True)
-class MeterTest(TestResult):
-    """A test of a meter at one flow rate."""
-
-    flow_rate: str = ""
-    """Flow rate with its unit."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the test as ``tera evaluate --json`` prints it, and its flow rate."""
-        return {**TestResult.to_dict(self), "flow_rate": self.flow_rate}
-
-
 def judge(
     tests: Sequence[DraftTest],
 ) -> tuple[tuple[TestResult, ...], tuple[Reason, ...]]:
@@ -128,17 +102,14 @@ def judge(
         points = []
         for place, point in enumerate(test.points):
             verdict = decided[number][place]
-            points.append(_point_result(test, point, verdict))
+            points.append(_point_result(point, verdict))
             if verdict is Verdict.NONCONFORMING:
                 reasons.append(_failure(test, place, point))
         verdict = combined(point.verdict for point in points)
         if verdict is Verdict.CONFORMING and test.lacking:
             verdict = Verdict.INDETERMINATE
         reasons.extend(test.lacking)
-        if test.flow_rate is None:
-            results.append(TestResult(test.name, verdict, tuple(points)))
-        else:
-            results.append(MeterTest(test.name, verdict, tuple(points), str(test.flow_rate)))
+        results.append(TestResult(test.name, verdict, tuple(points), test.conditions))
     return tuple(results), tuple(reasons)
 
 
@@ -180,26 +151,25 @@ def _verdict(conforming: bool) -> Verdict:
     return Verdict.CONFORMING if conforming else Verdict.NONCONFORMING
 
 
-def _point_result(test: DraftTest, point: DraftPoint, verdict: Verdict) -> PointResult:
-    numbers = (
-        point.nominal,
-        point.reference,
-        point.indication,
-        point.error,
-        point.lower,
-        point.upper,
-        point.unit,
+def _point_result(point: DraftPoint, verdict: Verdict) -> PointResult:
+    return PointResult(
+        nominal=point.nominal,
+        reference=point.reference,
+        indication=point.indication,
+        error=point.error,
+        lower=point.lower,
+        upper=point.upper,
+        unit=point.unit,
+        verdict=verdict,
+        relative_error=point.relative_error,
     )
-    if test.flow_rate is None:
-        return PointResult(*numbers, verdict=verdict)
-    return MeterPoint(*numbers, verdict=verdict, relative_error=point.relative_error)
 
 
 def _failure(test: DraftTest, place: int, point: DraftPoint) -> Reason:
     values = {
         "test": test.name,
         "point": place + 1,
-        "nominal": str(test.flow_rate or _said(point.nominal, point)),
+        "nominal": test.conditions.get("flow_rate") or _said(point.nominal, point),
         "error": _said(point.error, point),
         "lower": _said(point.lower, point),
         "upper": _said(point.upper, point),

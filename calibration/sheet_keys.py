@@ -5,10 +5,14 @@ Knows types and key paths such as ``test[0].added_load``. Refuses to know what t
 
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from calibration.refusal import Refused
 from calibration.units import Quantity, parse_quantity, same_kind
+
+IDENTITY = ("kind", "serial", "maker", "model", "owner")
+"""Keys of every ``[instrument]``: which one it is, and whose."""
 
 Check = Callable[[Quantity, str], None]
 """Refuses a quantity of another kind, naming its key."""
@@ -104,18 +108,25 @@ class Keys:
         text = self.optional_text(name)
         return None if text is None else parse_quantity(text, key=self.path(name))
 
+    def optional_decimal(self, name: str) -> Decimal | None:
+        """Take a plain number, or None when the key is absent."""
+        value = self._given.get(name)
+        if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
+            return None if value is None else Decimal(value)
+        try:
+            number = Decimal(value) if isinstance(value, str) else Decimal("NaN")
+        except ArithmeticError:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            raise Refused("{value} is no number.", key=self.path(name), value=value)
+        return number
+
     def positive(self, name: str, unit: str, default: Quantity | None) -> Quantity | None:
         """Take a quantity above 0 of the same kind as ``unit``, or the default."""
         value = self.optional_quantity(name)
         if value is None:
             return default
-        if not same_kind(value.unit, unit):
-            raise Refused(
-                "{value} is of another kind of quantity: write it as in {example}.",
-                key=self.path(name),
-                value=value,
-                example=f"5 {unit}",
-            )
+        require_kind(value, unit, self.path(name))
         if value.magnitude <= 0:
             raise Refused("{value} is not more than 0.", key=self.path(name), value=value)
         return value
@@ -162,3 +173,37 @@ def _text(value: object, key: str) -> str:
     if not value.strip():
         raise Refused("this text is empty.", key=key)
     return value
+
+
+def same_length(
+    keys: Keys,
+    name: str,
+    column: tuple[Quantity, ...],
+    other: str,
+    rows: tuple[Quantity, ...],
+) -> None:
+    """Refuse two columns of one test that have different numbers of rows."""
+    if len(column) != len(rows):
+        raise Refused(
+            "{count} values stand here and {rows} in {other}: each point needs one of each.",
+            key=keys.path(name),
+            count=len(column),
+            rows=len(rows),
+            other=other,
+        )
+
+
+def require_kind(quantity: Quantity, unit: str, key: str) -> None:
+    """Refuse a quantity of another kind than ``unit``."""
+    if not same_kind(quantity.unit, unit):
+        raise Refused(
+            "{value} is of another kind of quantity: write it as in {example}.",
+            key=key,
+            value=quantity,
+            example=f"5 {unit}",
+        )
+
+
+def kind_of(unit: str) -> Check:
+    """Return a check that a quantity is of the kind of ``unit``."""
+    return lambda quantity, key: require_kind(quantity, unit, key)

@@ -1,8 +1,7 @@
 """Measurement standards: whether a legal verdict may rest on them.
 
-Knows certificates, due dates and the 1/3 rule. Refuses to know weights classes (their table comes
-with R 111): a standard that states neither its maximum permissible error nor its expanded
-uncertainty is reported as not assessed, never taken as good.
+Knows certificates, due dates and the 1/3 rule. A standard that states neither its maximum
+permissible error nor its expanded uncertainty is reported as not assessed, never taken as good.
 """
 
 import datetime
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from calibration.refusal import Refused
-from calibration.units import PERCENT, Quantity, parse_quantity, same_kind
+from calibration.units import PERCENT, Quantity, same_kind
 from calibration.verification import Reason
 
 SHARE = 3
@@ -19,8 +18,20 @@ SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationPoint:
+    """One line of a calibration certificate."""
+
+    nominal: Quantity
+    """Value at which the standard was calibrated."""
+    correction: Quantity
+    """To be added to what the standard indicates or realises (VIM 2.53): absolute or ``%``."""
+    expanded_uncertainty: Quantity | None
+    """Of the correction, with the standard's coverage factor: absolute or ``%``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standard:
-    """One measurement standard with its certificate."""
+    """One measurement standard with its certificate; a quantity is absolute or ``%`` of the value."""
 
     id: str
     """Name in the office's register, for example ``W-07``."""
@@ -32,12 +43,28 @@ class Standard:
     """Number of the calibration certificate."""
     due: datetime.date | None = None
     """Last day on which the certificate holds; None when unknown."""
-    expanded_uncertainty: str | None = None
-    """Expanded uncertainty (k = 2) with its unit: absolute, or ``%`` of the value realised."""
-    mpe: str | None = None
-    """Largest error of the standard as used, with its unit: absolute, or ``%`` of the value."""
-    correction: str | None = None
-    """To be added to what the standard indicates, in ``%`` of it (VIM 2.53)."""
+    expanded_uncertainty: Quantity | None = None
+    """Expanded uncertainty of the whole standard as used."""
+    coverage_factor: Decimal = Decimal(2)
+    """k of every expanded uncertainty of this certificate."""
+    mpe: Quantity | None = None
+    """Largest error of the standard as used."""
+    correction: Quantity | None = None
+    """One correction for all values, in ``%`` of what the standard indicates (VIM 2.53)."""
+    points: tuple[CalibrationPoint, ...] = ()
+    """The certificate's own values, ascending; linear between them."""
+    drift: Quantity | None = None
+    """Largest change since the calibration that must be reckoned with (rectangular)."""
+    nominal: Quantity | None = None
+    """Nominal value of a standard that realises one: a test measure, a weight."""
+    weights: tuple[Quantity, ...] = ()
+    """Nominal values of the weights in a set, each as often as it is there."""
+    density: Quantity | None = None
+    """Density of the material of weights."""
+    reference_temperature: Quantity | None = None
+    """Temperature for which its values hold; never assumed."""
+    expansion: Quantity | None = None
+    """Cubical (volume) or linear (length) thermal expansion coefficient [1/K]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +219,7 @@ def correction_percent(standards: Sequence[Standard]) -> Decimal:
             key="standards",
             standards=", ".join(name for name, _ in stated),
         )
-    quantity = parse_quantity(stated[0][1], key="standards.correction")
+    quantity = stated[0][1]
     if quantity.unit != PERCENT or abs(quantity.magnitude) >= 100:
         raise Refused(
             "the correction of standard {standard} is stated in % of its indication.",
@@ -203,14 +230,4 @@ def correction_percent(standards: Sequence[Standard]) -> Decimal:
 
 
 def _stated(standard: Standard) -> list[Quantity]:
-    stated = []
-    for name in ("mpe", "expanded_uncertainty"):
-        text: str | None = getattr(standard, name)
-        if text is None:
-            continue
-        quantity = parse_quantity(text, key=f"standards.{standard.id}.{name}")
-        if quantity.magnitude <= 0:
-            key = f"standards.{standard.id}.{name}"
-            raise Refused("{value} is not more than 0.", key=key, value=quantity)
-        stated.append(quantity)
-    return stated
+    return [q for q in (standard.mpe, standard.expanded_uncertainty) if q is not None]

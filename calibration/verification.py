@@ -188,13 +188,21 @@ class PointResult:
     """Unit symbol of every number of the point."""
     verdict: Verdict
     expanded_uncertainty: Decimal | None = None
-    """Expanded uncertainty of the error [unit]; None when not evaluated."""
+    """Expanded uncertainty of the error, to two significant digits [unit]; None: not evaluated."""
     k: Decimal | None = None
     """Coverage factor of the expanded uncertainty."""
+    relative_error: Decimal | None = None
+    """Error in % of the reference value, rounded: for people, it never decides."""
+    false_acceptance: Decimal | None = None
+    """Probability that a point found conforming is not (JCGM 106, specific consumer's risk)."""
+    false_rejection: Decimal | None = None
+    """Probability that a point found nonconforming does conform (specific producer's risk)."""
+    budget: tuple[Mapping[str, object], ...] = ()
+    """Uncertainty budget, a row a component; empty when not evaluated."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the point as ``tera evaluate --json`` prints it."""
-        return {
+        """Give the point as ``tera evaluate --json`` prints it; what was not found is left out."""
+        found: dict[str, Any] = {
             "nominal": self.nominal,
             "reference": self.reference,
             "indication": self.indication,
@@ -206,6 +214,12 @@ class PointResult:
             "unit": self.unit,
             "verdict": str(self.verdict),
         }
+        for name in ("relative_error", "false_acceptance", "false_rejection"):
+            if getattr(self, name) is not None:
+                found[name] = getattr(self, name)
+        if self.budget:
+            found["budget"] = [dict(row) for row in self.budget]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +231,14 @@ class TestResult:
     name: str
     verdict: Verdict
     points: tuple[PointResult, ...]
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """What the test was done at, with units: ``{"flow_rate": "50 L/min"}``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the test as ``tera evaluate --json`` prints it."""
         return {
             "name": self.name,
+            **self.conditions,
             "verdict": str(self.verdict),
             "points": [point.to_dict() for point in self.points],
         }

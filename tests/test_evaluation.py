@@ -15,6 +15,7 @@ from calibration.evaluation import Standard, evaluate
 from calibration.mpe import legal_table
 from calibration.refusal import Refused
 from calibration.sheet import parse_sheet
+from calibration.units import parse_quantity
 from calibration.verification import Reason, Verdict, Verification
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -25,7 +26,7 @@ WEIGHTS = Standard(
     accuracy_class="M1",
     certificate="contoh / example",
     due=datetime.date(2027, 6, 30),
-    mpe="0.75 g",
+    mpe=parse_quantity("0.75 g"),
 )
 
 
@@ -118,11 +119,16 @@ ILLEGAL: list[tuple[str, tuple[Standard, ...], tuple[str, ...], str]] = [
     ("unknown standard", (), (R76,), "standard-unknown"),
     (
         "certificate ended the day before",
-        (Standard(id="W-07", due=datetime.date(2026, 11, 23), mpe="0.75 g"),),
+        (Standard(id="W-07", due=datetime.date(2026, 11, 23), mpe=parse_quantity("0.75 g")),),
         (R76,),
         "standard-expired",
     ),
-    ("no due date", (Standard(id="W-07", mpe="0.75 g"),), (R76,), "standard-undated"),
+    (
+        "no due date",
+        (Standard(id="W-07", mpe=parse_quantity("0.75 g")),),
+        (R76,),
+        "standard-undated",
+    ),
     (
         "nothing known of its error",
         (Standard(id="W-07", due=datetime.date(2026, 11, 24)),),
@@ -131,19 +137,25 @@ ILLEGAL: list[tuple[str, tuple[Standard, ...], tuple[str, ...], str]] = [
     ),
     (
         "just over a third of 2.5 g",
-        (Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe="0.834 g"),),
+        (Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity("0.834 g")),),
         (R76,),
         "standard-inadequate",
     ),
     (
         "uncertainty counts like an error",
-        (Standard(id="W-07", due=datetime.date(2026, 11, 24), expanded_uncertainty="0.1 %"),),
+        (
+            Standard(
+                id="W-07",
+                due=datetime.date(2026, 11, 24),
+                expanded_uncertainty=parse_quantity("0.1 %"),
+            ),
+        ),
         (R76,),
         "standard-inadequate",
     ),
     (
         "a thermometer weighs nothing",
-        (Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe="0.2 °C"),),
+        (Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity("0.2 °C")),),
         (R76,),
         "standard-unfit",
     ),
@@ -167,18 +179,18 @@ def test_a_verdict_without_its_foundation_is_computed_but_not_legal(
 def test_a_standard_is_good_through_its_last_day_and_up_to_exactly_one_third() -> None:
     sheet = example("nawi")
     sheet["standards"] = [{"id": "W-07"}]
-    last = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe="0.8333 g")
+    last = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity("0.8333 g"))
     assert decided(sheet, last, approved=(R76,)).legal
     sheet["instrument"] |= {"max": "30 kg", "e": "10 g", "d": "1 g"}
     sheet["test"] = [{"name": "weighing", "load": ["0 g", "3 kg"], "indication": ["0 g", "3 kg"]}]
     for error, legal in (("1.6666 g", True), ("1.6667 g", False), ("0.0555 %", True)):
-        exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=error)
+        exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity(error))
         assert decided(sheet, exact, approved=(R76,)).legal is legal
     sheet["instrument"] |= {"max": "150 kg", "e": "50 g", "d": "5 g"}
     sheet["stage"] = "in_service"
     sheet["test"][0] |= {"load": ["0 g", "150 kg"], "indication": ["0 g", "150 kg"]}
     for error, legal in (("50 g", True), ("50.001 g", False)):  # 3000 e: 150 g
-        exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=error)
+        exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity(error))
         assert decided(sheet, exact, approved=(R76,)).legal is legal
 
 
@@ -186,13 +198,13 @@ def test_errors_of_standards_used_together_add() -> None:
     sheet = example("nawi")
     sheet["standards"] = [{"id": "A"}, {"id": "B"}]
     due = datetime.date(2026, 11, 24)
-    half = [Standard(id=name, due=due, mpe="0.5 g") for name in "AB"]
+    half = [Standard(id=name, due=due, mpe=parse_quantity("0.5 g")) for name in "AB"]
     assert codes(decided(sheet, *half, approved=(R76,))) == ["standard-inadequate"]
 
 
 def test_a_standard_given_in_full_may_not_contradict_the_register() -> None:
     sheet = example("nawi")
-    expired = Standard(id="W-07", due=datetime.date(2020, 1, 1), mpe="0.75 g")
+    expired = Standard(id="W-07", due=datetime.date(2020, 1, 1), mpe=parse_quantity("0.75 g"))
     result = decided(sheet, expired, approved=(R76,))
     assert result.legal is False
     assert codes(result) == ["standard-contradicts", "standard-expired"]

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from calibration.refusal import Refused
-from calibration.sheet import MeterInstrument, WeighingInstrument, parse_sheet
+from calibration.routines.volume_sheet import MeterInstrument
+from calibration.routines.weighing_sheet import WeighingInstrument
+from calibration.sheet import parse_sheet
 from calibration.units import Quantity
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -35,11 +37,11 @@ def put(sheet: dict[str, Any], path: str, value: object) -> None:
 
 def test_the_sheet_of_the_contract_is_read_with_its_digits() -> None:
     sheet = parse_sheet(example("nawi-cerapan-kontrak"))
-    assert isinstance(sheet.instrument, WeighingInstrument)
+    assert isinstance(sheet.body.instrument, WeighingInstrument)
     assert sheet.date == datetime.date(2026, 11, 24)
-    assert sheet.instrument.maximum == Quantity(Decimal(15), "kg")
-    assert sheet.instrument.d is None
-    assert str(sheet.weighing_tests[0].added_load[2]) == "2.0 g"  # type: ignore[index]
+    assert sheet.body.instrument.maximum == Quantity(Decimal(15), "kg")
+    assert sheet.body.instrument.d is None
+    assert str(sheet.body.tests[0].added_load[2]) == "2.0 g"  # type: ignore[index]
     assert sheet.environment["temperature"] == Quantity(Decimal("28.4"), "°C")
     assert sheet.standards[0].standard.id == "W-07"
     assert not sheet.standards[0].in_full
@@ -47,8 +49,8 @@ def test_the_sheet_of_the_contract_is_read_with_its_digits() -> None:
 
 def test_a_meter_sheet_is_read_with_its_flow_rates() -> None:
     sheet = parse_sheet(example("volume-meter"))
-    assert isinstance(sheet.instrument, MeterInstrument)
-    assert [str(test.flow_rate) for test in sheet.meter_tests] == [
+    assert isinstance(sheet.body.instrument, MeterInstrument)
+    assert [str(test.flow_rate) for test in sheet.body.tests] == [
         "50 L/min", "30 L/min", "10 L/min",
     ]  # fmt: skip
 
@@ -61,7 +63,7 @@ def test_json_gives_the_same_sheet_as_toml(name: str) -> None:
 
 def test_one_load_stands_for_every_position_and_run() -> None:
     sheet = parse_sheet(example("nawi"))
-    eccentricity = sheet.weighing_tests[2]
+    eccentricity = sheet.body.tests[2]
     assert eccentricity.load == (Quantity(Decimal(5), "kg"),) * 5
 
 
@@ -69,7 +71,7 @@ def test_an_instrument_with_ranges_has_its_e_and_max_from_them() -> None:
     given = example("nawi")
     given["instrument"] |= {"ranges": "2kg:1g,5kg:2g,15kg:10g"}
     del given["instrument"]["e"], given["instrument"]["max"]
-    instrument = parse_sheet(given).instrument
+    instrument = parse_sheet(given).body.instrument
     assert isinstance(instrument, WeighingInstrument)
     assert (str(instrument.e), str(instrument.maximum)) == ("1 g", "15 kg")
 

@@ -13,6 +13,7 @@ from calibration.evaluation import evaluate
 from calibration.refusal import Refused
 from calibration.sheet import parse_sheet
 from calibration.standard import Standard
+from calibration.units import parse_quantity
 from calibration.verification import TestResult as Result
 from calibration.verification import Verdict, Verification
 
@@ -141,7 +142,11 @@ def test_three_flow_rates_are_wanted(rates: list[str], verdict: Verdict) -> None
 def test_the_correction_of_the_reference_is_applied_exactly() -> None:
     given_sheet = sheet(flow(["100 L"], ["100.05 L"]))
     given_sheet["standards"] = [{"id": "FM-01"}]
-    reference = Standard(id="FM-01", correction="0.05 %", expanded_uncertainty="0.05 %")
+    reference = Standard(
+        id="FM-01",
+        correction=parse_quantity("0.05 %"),
+        expanded_uncertainty=parse_quantity("0.05 %"),
+    )
     (point,) = only(decided(given_sheet, reference), "accuracy").points
     assert (point.reference, point.error) == (Decimal("100.05"), 0)
 
@@ -150,7 +155,7 @@ def test_the_correction_of_the_reference_is_applied_exactly() -> None:
 def test_the_reference_is_known_to_a_third_of_the_limit(uncertainty: str, adequate: bool) -> None:
     given_sheet = sheet(flow(["100 L"], ["100 L"]))
     given_sheet["standards"] = [{"id": "FM-01"}]
-    reference = Standard(id="FM-01", expanded_uncertainty=uncertainty)
+    reference = Standard(id="FM-01", expanded_uncertainty=parse_quantity(uncertainty))
     result = decided(given_sheet, reference)
     assert ("standard-inadequate" not in [r.code for r in result.reasons]) is adequate
 

@@ -91,7 +91,7 @@ def _standards(settings: Station) -> list[Finding]:
     findings = []
     for standard in settings.standards:
         what = t("standard {id}", id=standard.id)
-        left = (standard.due - today).days
+        left = -1 if standard.due is None else (standard.due - today).days
         if left < 0:
             findings.append(
                 Finding(

@@ -10,13 +10,15 @@ from decimal import Decimal
 
 import numpy as np
 
+from calibration.case import Case
 from calibration.grid import Counts, off_grid, plain
 from calibration.judgement import DraftPoint, DraftTest, Findings, Judged
-from calibration.legal_table import PROVISIONAL, LegalTable
-from calibration.sheet import Sheet, WeighingInstrument
-from calibration.standard import Realised
+from calibration.legal_table import PROVISIONAL
+from calibration.refusal import Refused
+from calibration.routines.weighing_scale import Observed, Scale, corrected
+from calibration.routines.weighing_sheet import WeighingSheet
+from calibration.standard import Realised, correction_percent
 from calibration.verification import Reason
-from calibration.weighing_scale import Observed, Scale, corrected
 
 STANDARDS_CLAUSE = "R 76-1 3.7.1"
 REQUIRED = ("zero", "weighing", "eccentricity", "repeatability")
@@ -31,10 +33,16 @@ _NEARLY = Decimal("0.9")
 _QUARTER = Decimal("0.25")
 
 
-def weighing_findings(sheet: Sheet, instrument: WeighingInstrument, table: LegalTable) -> Findings:
+def weighing_findings(case: Case[WeighingSheet]) -> Findings:
     """Draft every test of the sheet with errors, limits and what is lacking."""
-    scale = Scale.of(sheet, instrument, table)
-    observed = [scale.observe(test) for test in sheet.weighing_tests]
+    if correction_percent(case.standards):
+        raise Refused(
+            "weights take no correction in %: state their conventional mass as the load.",
+            key="standards.correction",
+        )
+    instrument, table = case.body.instrument, case.table
+    scale = Scale.of(case)
+    observed = [scale.observe(test) for test in case.body.tests]
     zeros = [_error_at_zero(scale, seen) for seen in observed]
     weighed = [seen for seen in observed if seen.test.name == "weighing"]
     common = next(
@@ -74,7 +82,7 @@ def weighing_findings(sheet: Sheet, instrument: WeighingInstrument, table: Legal
         Reason(
             "test-missing",
             "test {test} is missing ({clause}).",
-            {"test": name, "clause": f"R 76-1 {WANTED_BY[sheet.stage]}"},
+            {"test": name, "clause": f"R 76-1 {WANTED_BY[case.stage]}"},
         )
         for name in wanted
         if name not in present
@@ -85,7 +93,7 @@ def weighing_findings(sheet: Sheet, instrument: WeighingInstrument, table: Legal
         notes=tuple(notes),
         realised=tuple(_realised(scale, observed)),
         provisional=table.provisional
-        or table.rules["stage"][sheet.stage]["confidence"] in PROVISIONAL,
+        or table.rules["stage"][case.stage]["confidence"] in PROVISIONAL,
     )
 
 

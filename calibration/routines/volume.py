@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
 from fractions import Fraction
 
+from calibration.case import Case
 from calibration.error import measurement_error, relative_error_percent
 from calibration.grid import finest_exponent, off_grid, on_grid, plain
 from calibration.judgement import DraftPoint, DraftTest, Findings, Judged
@@ -16,8 +17,8 @@ from calibration.legal_table import PROVISIONAL, LegalTable
 from calibration.limit_curve import LimitCurve
 from calibration.mpe import limit_curve, repeatability_limit
 from calibration.refusal import Refused
-from calibration.sheet import MeterInstrument, MeterTest, Sheet
-from calibration.standard import Realised
+from calibration.routines.volume_sheet import MeterInstrument, MeterSheet, MeterTest
+from calibration.standard import Realised, correction_percent
 from calibration.units import PERCENT, Quantity
 from calibration.verification import Reason
 
@@ -32,13 +33,10 @@ _EXACT = Context(prec=80, traps=[Inexact])
 _PRINTED = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
-def volume_findings(
-    sheet: Sheet, instrument: MeterInstrument, table: LegalTable, correction: Decimal
-) -> Findings:
-    """Draft every flow rate with errors, limits and what is lacking.
-
-    ``correction`` [%] is added to what the reference meter indicates.
-    """
+def volume_findings(case: Case[MeterSheet]) -> Findings:
+    """Draft every flow rate with errors, limits and what is lacking."""
+    instrument, table = case.body.instrument, case.table
+    correction = correction_percent(case.standards)
     unit = instrument.mmq.unit
     characteristics = {"mmq": str(instrument.mmq), "line": instrument.line}
     if instrument.resolution is not None:
@@ -47,7 +45,7 @@ def volume_findings(
         curve = limit_curve(
             table,
             accuracy_class=instrument.accuracy_class,
-            stage=sheet.stage,
+            stage=case.stage,
             unit=unit,
             characteristics=characteristics,
         )
@@ -59,10 +57,10 @@ def volume_findings(
     lacking: list[Reason] = []
     realised: list[Realised] = []
     repeated = False
-    for test in sheet.meter_tests:
+    for test in case.body.tests:
         _check_flow_rate(test, instrument)
         points = tuple(_points(test, curve, instrument, correction))
-        tests.append(DraftTest("accuracy", points, flow_rate=test.flow_rate))
+        tests.append(DraftTest("accuracy", points, conditions=_at(test)))
         realised += [Realised(_of(p.reference), _of(p.upper), unit) for p in points]
         repeatability = _repeatability(test, points, instrument, table)
         if isinstance(repeatability, DraftTest):
@@ -70,7 +68,7 @@ def volume_findings(
             repeated = True
         else:
             notes.append(repeatability)
-    flow_rates = {test.flow_rate.to(_RATE) for test in sheet.meter_tests}
+    flow_rates = {test.flow_rate.to(_RATE) for test in case.body.tests}
     if len(flow_rates) < FLOW_RATES:
         lacking.append(
             Reason(
@@ -90,9 +88,13 @@ def volume_findings(
         notes=tuple(notes),
         realised=tuple(realised),
         provisional=table.provisional
-        or rules["stage"][sheet.stage]["confidence"] in PROVISIONAL
+        or rules["stage"][case.stage]["confidence"] in PROVISIONAL
         or (repeated and rules["rule"]["repeatability"]["confidence"] in PROVISIONAL),
     )
+
+
+def _at(test: MeterTest) -> dict[str, str]:
+    return {"flow_rate": str(test.flow_rate)}
 
 
 def _points(
@@ -176,7 +178,7 @@ def _repeatability(
             "repeatability at {flow_rate}: {count} runs were made and {wanted} are wanted.",
             {"flow_rate": str(test.flow_rate), "count": len(points), "wanted": RUNS},
         )
-        return DraftTest("repeatability", (), (lacking,), test.flow_rate)
+        return DraftTest("repeatability", (), (lacking,), _at(test))
     ratios = [
         Fraction(_of(point.error)) / Fraction(reference)
         for point, reference in zip(points, references, strict=True)
@@ -204,7 +206,7 @@ def _repeatability(
         relative_error=printed,
         conforms=conforms,
     )
-    return DraftTest("repeatability", (point,), flow_rate=test.flow_rate)
+    return DraftTest("repeatability", (point,), conditions=_at(test))
 
 
 def _percent(value: Fraction, places: int) -> Decimal:

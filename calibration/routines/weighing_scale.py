@@ -12,13 +12,18 @@ from decimal import Context, Decimal, Inexact
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.case import Case
 from calibration.error import corrected_error, indication_before_rounding, measurement_error
 from calibration.grid import Counts, finest_exponent, off_grid, on_grid, plain, regrid
 from calibration.legal_table import LegalTable
 from calibration.limit_curve import LimitCurve
 from calibration.mpe import accuracy_class_of, limit_curve
 from calibration.refusal import Refused
-from calibration.sheet import Sheet, WeighingInstrument, WeighingTest
+from calibration.routines.weighing_sheet import (
+    WeighingInstrument,
+    WeighingSheet,
+    WeighingTest,
+)
 from calibration.units import INTERVAL, SCALE_INTERVAL, Quantity, parse_quantity
 
 _EXACT = Context(prec=80, traps=[Inexact])
@@ -76,8 +81,9 @@ class Scale:
     instrument: WeighingInstrument
 
     @classmethod
-    def of(cls, sheet: Sheet, instrument: WeighingInstrument, table: LegalTable) -> "Scale":
+    def of(cls, case: Case[WeighingSheet]) -> "Scale":
         """Express the instrument in the unit of e and find the grid of the whole sheet."""
+        instrument, table = case.body.instrument, case.table
         unit = instrument.e.unit
         given = {"e": str(instrument.e), "max": str(instrument.maximum)}
         if instrument.ranges:
@@ -86,7 +92,7 @@ class Scale:
             curve = limit_curve(
                 table,
                 accuracy_class=instrument.accuracy_class,
-                stage=sheet.stage,
+                stage=case.stage,
                 unit=unit,
                 characteristics=given,
             )
@@ -115,7 +121,7 @@ class Scale:
         exponent = finest_exponent(
             (plain(constant) for constant in curve.constants),
             (_EXACT.divide(interval, Decimal(4)) for row in ranges for interval in row[1:]),
-            draft._values(sheet),
+            draft._values(case.body),
         )
         near_zero = int(on_grid([NEAR_ZERO * e], exponent)[0])
         return cls(
@@ -180,8 +186,8 @@ class Scale:
             self._check_grid(value, f"{test.key}.indication_after[{place}]")
         return on_grid(values, self.exponent)
 
-    def _values(self, sheet: Sheet) -> Iterator[Decimal]:
-        for test in sheet.weighing_tests:
+    def _values(self, sheet: WeighingSheet) -> Iterator[Decimal]:
+        for test in sheet.tests:
             yield from self._column(test, "load", test.load)
             yield from self._column(test, "indication", test.indication)
             yield from self._column(test, "added_load", test.added_load or ())
