@@ -8,14 +8,34 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from acquisition.language import t
 
 
+class _Help(argparse.HelpFormatter):
+    """Says argparse's own headings in the language in force."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, t("usage: ") if prefix is None else prefix)
+
+    def start_section(self, heading: str | None) -> None:
+        super().start_section(t(heading) if heading else heading)
+
+
+class _HelpWithExample(_Help, argparse.RawDescriptionHelpFormatter):
+    """Leaves the lines of the example as they are."""
+
+
 class _Parser(argparse.ArgumentParser):
+    """A parser whose help and errors are in the language in force."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(add_help=False, **{"formatter_class": _Help} | settings)
+        self.add_argument("-h", "--help", action="help", help=t("show this help"))
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"tera: {message}\n{t('see')} {self.prog} --help\n")
+        self.exit(2, f"tera: {t(message)}\n{t('see')} {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             help=summary,
             description=summary,
             epilog=f"{t('Example')}:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpWithExample,
         )
         made.set_defaults(module=module)
         made.add_argument("--json", action="store_true", help=t("one JSON value per line"))
@@ -46,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
             "--config",
             type=Path,
             default=Path("config.toml"),
-            metavar="FILE",
+            metavar=t("FILE"),
             help=t("configuration of the station (default: config.toml here)"),
         )
         return made
@@ -57,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     demo.add_argument(
-        "--svg", type=Path, metavar="FILE", help=t("save what is printed as a picture")
+        "--svg", type=Path, metavar=t("FILE"), help=t("save what is printed as a picture")
     )
     configured(
         command(
@@ -106,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         "tera simulate mt-sics --port pty:/tmp/scale --set load='5 kg'",
     )
     simulate.add_argument(
-        "name", metavar="NAME", help=t("driver name, or a register map for a Modbus meter")
+        "name", metavar=t("NAME"), help=t("driver name, or a register map for a Modbus meter")
     )
     simulate.add_argument(
         "--port", required=True, metavar="URL", help=t("pty:/path/to/link or tcp://127.0.0.1:PORT")
@@ -118,24 +138,31 @@ def _parser() -> argparse.ArgumentParser:
         t("the legal limit at each value"),
         "tera mpe r76 --class III --with e=5g 2500g 10005g",
     )
-    mpe.add_argument("table", metavar="TABLE", help=t("table id, for example r76 or r76@2006"))
+    mpe.add_argument("table", metavar=t("TABLE"), help=t("table id, for example r76 or r76@2006"))
     mpe.add_argument(
-        "--class", dest="accuracy_class", required=True, metavar="CLASS", help=t("accuracy class")
+        "--class",
+        dest="accuracy_class",
+        required=True,
+        metavar=t("CLASS"),
+        help=t("accuracy class"),
     )
     mpe.add_argument(
-        "--stage", default="initial", metavar="STAGE", help="initial | subsequent | in_service"
+        "--stage",
+        default="initial",
+        metavar=t("STAGE"),
+        help=t("initial, subsequent or in_service"),
     )
-    mpe.add_argument("--on", metavar="DATE", help=t("the law of this day (YYYY-MM-DD)"))
+    mpe.add_argument("--on", metavar=t("DATE"), help=t("the law of this day (YYYY-MM-DD)"))
     mpe.add_argument(
         "--with",
         dest="characteristics",
         action="append",
         default=[],
-        metavar="NAME=VALUE",
+        metavar=t("NAME=VALUE"),
         help=t("a characteristic, for example e=5g or mmq=5L"),
     )
     mpe.add_argument(
-        "values", nargs="+", metavar="VALUE", help=t("a value with its unit, for example 2500g")
+        "values", nargs="+", metavar=t("VALUE"), help=t("a value with its unit, for example 2500g")
     )
     configured(
         command(
@@ -154,10 +181,13 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     evaluate.add_argument(
-        "sheet", type=Path, metavar="SHEET", help=t("observation sheet, TOML or JSON")
+        "sheet", type=Path, metavar=t("SHEET"), help=t("observation sheet, TOML or JSON")
     )
     evaluate.add_argument(
-        "--plot", type=Path, metavar="FILE", help=t("draw errors and limits to FILE (.svg or .png)")
+        "--plot",
+        type=Path,
+        metavar=t("FILE"),
+        help=t("draw errors and limits to FILE (.svg or .png)"),
     )
     verify = configured(
         command(
@@ -169,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument(
         "subject",
-        metavar="ORDER_OR_INSTRUMENT",
+        metavar=t("ORDER_OR_INSTRUMENT"),
         help=t("an order, or the name of an instrument in the configuration"),
     )
     verify.add_argument(
@@ -182,7 +212,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _instrument_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--driver", required=True, metavar="NAME", help=t("protocol of the instrument, or modbus")
+        "--driver",
+        required=True,
+        metavar=t("NAME"),
+        help=t("protocol of the instrument, or modbus"),
     )
     _settings_argument(parser)
 
@@ -193,7 +226,7 @@ def _settings_argument(parser: argparse.ArgumentParser) -> None:
         dest="settings",
         action="append",
         default=[],
-        metavar="KEY=VALUE",
+        metavar=t("KEY=VALUE"),
         help=t("a setting, for example baudrate=9600"),
     )
 
