@@ -44,6 +44,11 @@ def sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def english(error: BaseException) -> str:
+    """Say the error in English, as records do."""
+    return str(error) if isinstance(error, type_of_known) else f"{type(error).__name__}: {error}"
+
+
 def exit_code(error: BaseException) -> int:
     """Return the contract's exit code for an error."""
     if isinstance(error, BadInput | Refused | BadDriverSettings):

@@ -43,7 +43,7 @@ class Notes:
         )
 
 
-def write_down(notes: Notes, point: Point, seen: Indication, added: Decimal | None) -> None:
+def write_weighing(notes: Notes, point: Point, shown: str, added: Decimal | None) -> None:
     """Add one point to its test's columns; tests at one load state it once."""
     load = str(point.instruction.quantity)
     if point.test in ONE_LOAD_TESTS:
@@ -51,11 +51,21 @@ def write_down(notes: Notes, point: Point, seen: Indication, added: Decimal | No
     else:
         columns = notes.tests.setdefault(point.test, {"name": point.test, "load": []})
         columns["load"].append(load)
-    columns.setdefault("indication", []).append(f"{seen.text} {seen.unit}")
+    columns.setdefault("indication", []).append(shown)
     if added is not None:
         columns.setdefault("added_load", []).append(
             str(Quantity(added, point.instruction.quantity.unit))
         )
+
+
+def write_delivery(notes: Notes, point: Point, reference: str, shown: str) -> None:
+    """Add what passed in one delivery, by the reference meter and by the meter under test."""
+    rate = "" if point.instruction.flow_rate is None else str(point.instruction.flow_rate)
+    columns = notes.tests.setdefault(
+        point.test, {"name": "accuracy", "flow_rate": rate, "reference": [], "indication": []}
+    )
+    columns["reference"].append(reference)
+    columns["indication"].append(shown)
 
 
 def to_cerapan(job: Job, notes: Notes, started: datetime) -> dict[str, Any]:

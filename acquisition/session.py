@@ -6,30 +6,33 @@ every step as a frozen event: command line, console and tests are viewers of the
 It holds no tolerance and touches no wire.
 """
 
-import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from acquisition.faults import Abandoned, sentence
+from acquisition.faults import Abandoned, english
 from acquisition.feed import Feed
 from acquisition.job import Job
-from acquisition.notes import NOT_REAL, Notes, to_cerapan, to_record, to_start, write_down
-from acquisition.routine import (
-    Action,
-    Instruction,
-    NawiCharacteristics,
-    Point,
-    nawi_plan,
-    volume_plan,
+from acquisition.notes import (
+    NOT_REAL,
+    Notes,
+    to_cerapan,
+    to_record,
+    to_start,
+    write_delivery,
+    write_weighing,
 )
+from acquisition.rehearsal import rehearsed_plan
+from acquisition.routine import Action, Instruction, NawiCharacteristics, Point
 from acquisition.steady import Steady
+from broker.failure import BrokerError
 from calibration.evaluation import evaluate
 from calibration.sheet import parse_sheet
-from calibration.units import Quantity, parse_quantity
+from calibration.units import Quantity
 from calibration.verification import Verification
 from drivers.indication import Indication
 
@@ -85,42 +88,36 @@ class Recorded:
 Event = Started | StepAsked | IndicationSeen | PointObserved | Verified | Recorded
 
 
-async def run(job: Job) -> AsyncIterator[Event]:
-    """Verify one instrument; the last event is Recorded, or Abandoned is raised."""
+async def run(job: Job) -> AsyncGenerator[Event]:
+    """Verify one instrument; the last event is Recorded, or the reason why not is raised.
+
+    A caller that may stop listening early closes the stream (``aclosing``): that ends the run.
+    """
+    plan = rehearsed_plan(job)
+    routine = _weigh if job.bench.routine == "nawi" else _meter
     verification = str(uuid.uuid4())
     started = job.now()
-    routine = _weigh if job.bench.routine == "nawi" else _meter
-    plan = _plan(job)
-    number = await job.outbox.begin(
-        job.bench.name, verification, to_start(job, verification, started)
-    )
-    yield Started(verification, number, len(plan))
     notes = Notes()
     try:
+        number = await job.outbox.begin(
+            job.bench.name, verification, to_start(job, verification, started)
+        )
+        yield Started(verification, number, len(plan))
         async for event in routine(job, plan, notes):
             yield event
         if not job.trial and notes.origins & NOT_REAL:
             raise Abandoned("an indication was simulated or replayed in a run that was to be legal")
         cerapan = to_cerapan(job, notes, started)
         result = evaluate(parse_sheet(cerapan), standards=job.standards, approved=job.approved)
-    except asyncio.CancelledError:
-        await job.outbox.abandon(verification, "the run was interrupted")
+        record = to_record(job, verification, number, started, cerapan, notes, result)
+        await job.outbox.put(record)  # before anyone sees it: what was seen cannot be taken back
+    except BaseException as error:
+        reason = english(error) if isinstance(error, Exception) else "the run was interrupted"
+        with suppress(BrokerError):  # the first error is the news; the next start looks again
+            await job.outbox.abandon(verification, reason)
         raise
-    except Exception as error:
-        await job.outbox.abandon(verification, sentence(error))
-        raise
-    record = to_record(job, verification, number, started, cerapan, notes, result)
-    await job.outbox.put(record)  # before anyone sees it: what was seen cannot be taken back
     yield Verified(result)
     yield Recorded(record)
-
-
-def _plan(job: Job) -> tuple[Point, ...]:
-    if job.bench.routine == "nawi":
-        return nawi_plan(NawiCharacteristics.of(job.subject.characteristics))
-    return volume_plan(
-        [(parse_quantity(f.rate), parse_quantity(f.volume), f.runs) for f in job.bench.flow]
-    )
 
 
 async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
@@ -148,7 +145,7 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
                     load=point.instruction.quantity.magnitude,
                     unit=scale.unit,
                 )
-        write_down(notes, point, first, added)
+        write_weighing(notes, point, f"{first.text} {first.unit}", added)
         yield PointObserved(index, point, first, added)
 
 
@@ -169,14 +166,9 @@ async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
             notes.keep(f"{point.test}[{index}] before", before[name])
             notes.keep(f"{point.test}[{index}] after", last)
             passed[name] = _volume(last) - _volume(before[name])
-        flow = point.instruction.flow_rate
-        rate = f"{flow.magnitude:f} {flow.unit}" if flow else ""
-        columns = notes.tests.setdefault(
-            point.test,
-            {"name": "accuracy", "flow_rate": rate, "reference": [], "indication": []},
+        write_delivery(
+            notes, point, f"{passed[job.reference.name]:f} L", f"{passed[job.subject.name]:f} L"
         )
-        columns["reference"].append(f"{passed[job.reference.name]:f} L")
-        columns["indication"].append(f"{passed[job.subject.name]:f} L")
         yield PointObserved(index, point, after[job.subject.name], None)
 
 
