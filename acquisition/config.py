@@ -114,10 +114,11 @@ class Approval(Settings):
 def _registered(given: object) -> Standard:
     """Read one standard of the register; what a certificate must say may not be missing."""
     keys = Keys.of(given, "")
+    standard = read_standard(keys).standard  # a misspelt key explains the missing one beside it
     for name in ("kind", "certificate", "due"):
         if name not in keys:
             raise Refused("this key is missing.", key=name)
-    return read_standard(keys).standard
+    return standard
 
 
 RegisteredStandard = Annotated[Standard, PlainValidator(_registered)]
@@ -216,7 +217,8 @@ class Instrument(Settings):
             if self.port != SIMULATED:
                 (parse_url if self.driver == "modbus" else open_link)(self.port, **manners)
         except BadDriverSettings as error:
-            raise _Wrong(error, key) from error
+            named = next((k for k in ("baudrate", "framing") if k in error.evidence), key)
+            raise _Wrong(error, named) from error
 
 
 class _Wrong(ValueError):
@@ -352,6 +354,7 @@ def _refusal(error: ValidationError) -> tuple[tuple[int | str, ...], tuple[str, 
         case _Wrong() as wrong:
             return (*loc, wrong.key), (wrong.template, dict(wrong.evidence))
         case Refused() as refused:
+            loc = (*loc, *([refused.key] if refused.key else []))
             return loc, (refused.template, dict(refused.evidence))
     return loc, ("{why}", {"why": _why(first)})
 

@@ -48,9 +48,18 @@ class Lines:
         if self._folder is None:
             return None
         if port not in self._captures:
-            self._folder.mkdir(parents=True, exist_ok=True)
             name = re.sub(r"[^A-Za-z0-9.-]+", "-", port).strip("-")
-            self._captures[port] = Capture(self._folder / f"{name}.capture")
+            file = self._folder / f"{name}.capture"
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._captures[port] = Capture(file)
+            except OSError as error:
+                raise BadInput(
+                    "cannot write {file}: {why}",
+                    place="store.captures",
+                    file=file,
+                    why=error.strerror,
+                ) from None
         return self._captures[port]
 
     def bus(self, settings: Instrument, port: str) -> RegisterBus:

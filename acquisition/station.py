@@ -16,18 +16,28 @@ from importlib.metadata import version
 from pathlib import Path
 
 from acquisition.config import Bench, Instrument, Station
-from acquisition.faults import Abandoned, BadInput, sentence
+from acquisition.faults import Abandoned, BadInput, english
 from acquisition.feed import Feed, to_wire
 from acquisition.hands import Hand, SimulatedHand
-from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, is_software, make_driver
+from acquisition.instruments import (
+    Driver,
+    Lines,
+    SimulatedWorkshop,
+    is_simulated,
+    is_software,
+    make_driver,
+)
 from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
 from broker.publisher import Publisher
-from drivers.indication import Condition, Indication
+from drivers.indication import Condition
 
 log = logging.getLogger(__name__)
+
+_DRIVER = ""
+"""Stands for the driver itself where quantities have their faults."""
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Growing pauses [s] before a driver that raised is started again."""
@@ -45,6 +55,8 @@ class Running:
     feeds: dict[str, Feed] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """Name of the instrument to what is wrong with it now."""
+    at_fault: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The same by quantity: one quantity may be at fault while the others are well."""
 
     def job(
         self, bench: Bench, subject: Instrument, hand: Hand, *, order: str | None = None
@@ -117,10 +129,18 @@ async def running(
     settings: Station, address: BrokerAddress | None = None
 ) -> AsyncIterator[Running]:
     """Run every instrument and the publisher of a station until the block ends."""
-    settings.store.outbox.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:
-        for bench in settings.bench:
-            locks.enter_context(_alone_on(bench.name, settings.store.outbox))
+        try:
+            settings.store.outbox.parent.mkdir(parents=True, exist_ok=True)
+            for bench in settings.bench:
+                locks.enter_context(_alone_on(bench.name, settings.store.outbox))
+        except OSError as error:
+            raise BadInput(
+                "cannot write {file}: {why}",
+                place="store.outbox",
+                file=settings.store.outbox,
+                why=error.strerror,
+            ) from None
         async with _running(settings, address) as station:
             yield station
 
@@ -167,14 +187,18 @@ async def _running(settings: Station, address: BrokerAddress | None) -> AsyncIte
             for bench in settings.bench
             for instrument in bench.instrument
         }
+        # Every driver is made before any runs: settings that contradict one another end it here.
+        drivers = [
+            (bench, instrument, make_driver(instrument, ports[bench.name, instrument.name], lines))
+            for bench in settings.bench
+            for instrument in bench.instrument
+        ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_publish(publisher), name="publisher")]
-            for bench in settings.bench:
-                for instrument in bench.instrument:
-                    station.feeds[instrument.name] = Feed(instrument.name)
-                    port = ports[bench.name, instrument.name]
-                    pump = _pump(station, bench, instrument, port)
-                    tasks.append(group.create_task(pump, name=instrument.name))
+            for bench, instrument, driver in drivers:
+                station.feeds[instrument.name] = Feed(instrument.name)
+                pump = _pump(station, bench, instrument, driver)
+                tasks.append(group.create_task(pump, name=instrument.name))
             try:
                 yield station
             finally:
@@ -196,39 +220,46 @@ async def _publish(publisher: Publisher) -> None:
         await asyncio.sleep(_PAUSES[0])
 
 
-async def _pump(station: Running, bench: Bench, instrument: Instrument, port: str) -> None:
+async def _pump(station: Running, bench: Bench, instrument: Instrument, driver: Driver) -> None:
     """Read one instrument for ever; whatever it raises stays its own affair."""
     tries = 0
     while True:
         try:
-            driver = make_driver(instrument, port, station.lines)
             async with aclosing(driver.indications()) as indications:
                 async for indication in indications:
                     tries = 0
                     station.feeds[instrument.name].publish(indication)
                     station.publisher.offer_live(bench.name, instrument.name, to_wire(indication))
-                    _note_fault(station, bench, indication)
+                    fault = indication.condition is Condition.FAULT
+                    detail = (indication.detail or "fault") if fault else None
+                    _note_fault(station, bench, instrument.name, indication.quantity, detail)
+                    _note_fault(station, bench, instrument.name, _DRIVER, None)
         except Exception as error:
             log.exception("instrument %s: its driver failed", instrument.name)
-            station.faults[instrument.name] = sentence(error)
-            station.publisher.set_faults(bench.name, _faults_of(station, bench))
+            _note_fault(station, bench, instrument.name, _DRIVER, english(error))
         await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         tries += 1
 
 
-def _note_fault(station: Running, bench: Bench, indication: Indication) -> None:
-    name = indication.instrument
-    if indication.condition is Condition.FAULT:
-        changed = station.faults.get(name) != indication.detail
-        station.faults[name] = indication.detail or "fault"
-        if changed:
-            log.warning("instrument %s: %s", name, indication.detail)
+def _note_fault(
+    station: Running, bench: Bench, name: str, quantity: str, detail: str | None
+) -> None:
+    """Note what is wrong with a quantity of an instrument, and say it when that is news."""
+    at_fault = station.at_fault.setdefault(name, {})
+    if detail is None:
+        at_fault.pop(quantity, None)
     else:
-        changed = station.faults.pop(name, None) is not None
-        if changed:
-            log.info("instrument %s: answers again", name)
-    if changed:
-        station.publisher.set_faults(bench.name, _faults_of(station, bench))
+        at_fault[quantity] = detail
+    before, now = station.faults.get(name), next(iter(at_fault.values()), None)
+    if now == before:
+        return
+    if now is None:
+        del station.faults[name]
+        log.info("instrument %s: answers again", name)
+    else:
+        station.faults[name] = now
+        log.warning("instrument %s: %s", name, now)
+    station.publisher.set_faults(bench.name, _faults_of(station, bench))
 
 
 def _faults_of(station: Running, bench: Bench) -> list[Mapping[str, str]]:
