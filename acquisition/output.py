@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import simplejson
 from rich.console import Console
@@ -66,10 +66,11 @@ def word(value: str) -> Text:
 
 
 def table(title: str, columns: Sequence[tuple[str, str]], *, caption: str | None = None) -> Table:
-    """Return an empty table; a column is (heading, "left" | "right")."""
+    """Return an empty table; a column is (heading, "left" | "right"); numbers are never broken."""
     made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for heading, side in columns:
-        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if side == "right" else "left"
+        made.add_column(heading, justify=justify, overflow="fold", no_wrap=side == "right")
     return made
 
 
@@ -88,15 +89,15 @@ def verification_table(body: Mapping[str, Any], name: str) -> Table:
     """Draw a verdict: every point of every test, its error against its limit."""
     tests = body["tests"]
     relative = any(_is_relative(point) for test in tests for point in test["points"])
+    apart = any(_nominal_tells(point) for test in tests for point in test["points"])
     columns = [
         (t("test"), "left"),
-        (t("nominal"), "right"),
+        *([(t("nominal"), "right")] if apart else []),
         (t("reference"), "right"),
         (t("indication"), "right"),
         (t("error"), "right"),
-        *([(f"{t('error')} %", "right")] if relative else []),
-        (t("limit"), "right"),
-        (t("unit"), "left"),
+        *([(f"{t('error')}\n%", "right")] if relative else []),
+        (t("limit").replace(" ", "\n"), "right"),
         (t("verdict"), "left"),
     ]
     made = table(name, columns)
@@ -105,19 +106,23 @@ def verification_table(body: Mapping[str, Any], name: str) -> Table:
         for index, point in enumerate(test["points"]):
             made.add_row(
                 "" if index else title,
-                number(point["nominal"]),
+                *([number(point["nominal"])] if apart else []),
                 number(point["reference"]),
                 number(point["indication"]),
                 number(point["error"], signed=True),
                 *([_percent(point)] if relative else []),
-                limits(point["lower"], point["upper"]),
-                str(point["unit"]),
+                f"{limits(point['lower'], point['upper'])} {point['unit']}",
                 word(point["verdict"]),
             )
         if not test["points"]:
             made.add_row(title, *[""] * (len(columns) - 2), word(test["verdict"]))
         made.add_section()
     return made
+
+
+def _nominal_tells(point: Mapping[str, Any]) -> bool:
+    """Say whether the nominal value is more than the reference value once again."""
+    return point["reference"] is not None and point["nominal"] != point["reference"]
 
 
 def _is_relative(point: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,16 +132,17 @@ async def _verify(
     bar = progress.add_task(subject.name, total=None)
     try:
         job = station.job(bench, subject, station.simulated_hand(bench, subject))
-        async for event in run(job):
-            match event:
-                case Started(_, _, points):
-                    progress.update(bar, total=points)
-                case PointObserved():
-                    progress.advance(bar)
-                case Recorded(record):
-                    outcome.record = record
-                case _:
-                    pass
+        async with aclosing(run(job)) as events:
+            async for event in events:
+                match event:
+                    case Started(_, _, points):
+                        progress.update(bar, total=points)
+                    case PointObserved():
+                        progress.advance(bar)
+                    case Recorded(record):
+                        outcome.record = record
+                    case _:
+                        pass
     except Abandoned as error:
         outcome.fault = sentence(error)
 
@@ -169,7 +171,6 @@ def _show(outcomes: list[Outcome], records: Path, picture: Path | None) -> None:
         t("Verdicts"),
         [
             (t("instrument"), "left"),
-            (t("routine"), "left"),
             (t("verdict"), "left"),
             (t("legal table"), "left"),
             (t("number"), "right"),
@@ -183,7 +184,6 @@ def _show(outcomes: list[Outcome], records: Path, picture: Path | None) -> None:
             continue
         summary.add_row(
             outcome.instrument,
-            record["routine"],
             word(record["verdict"]),
             f"{record['table']['id']}@{record['table']['edition']}",
             str(record["number"]),

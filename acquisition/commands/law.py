@@ -3,10 +3,13 @@
 import argparse
 import json
 import tomllib
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from rich.padding import Padding
 
 from acquisition.config import Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
@@ -145,19 +148,21 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json([body])
     else:
-        show_verification(result.verdict, body, arguments.sheet.stem, result.reasons)
+        show_verification(
+            body, arguments.sheet.stem, [t(r.template, **r.values) for r in result.reasons]
+        )
     return CONFORMING if result.verdict is Verdict.CONFORMING else NONCONFORMING
 
 
-def show_verification(verdict: Verdict, body: dict[str, Any], name: str, reasons: Any) -> None:
+def show_verification(body: Mapping[str, Any], name: str, reasons: Iterable[str]) -> None:
     """Print a verdict for people: tables of points, then the verdict and its reasons."""
     out = console()
     out.print(verification_table(body, name))
     out.print(
-        t("Verdict:"), word(verdict.value), f"· {t('legal') if body['legal'] else t('not legal')}"
+        t("Verdict:"), word(body["verdict"]), f"· {t('legal') if body['legal'] else t('not legal')}"
     )
     for reason in reasons:
-        out.print(f"  - {t(reason.template, **reason.values)}")
+        out.print(Padding.indent(f"- {reason}", 2))
 
 
 def _load_sheet(path: Path) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from acquisition.commands.law import show_verification
@@ -13,7 +14,16 @@ from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.hands import BothHands, Hand, TechnicianHand
 from acquisition.language import choose, t
 from acquisition.output import number, print_json
-from acquisition.session import IndicationSeen, PointObserved, Recorded, Started, Verified, run
+from acquisition.routine import Point
+from acquisition.session import (
+    Event,
+    IndicationSeen,
+    PointObserved,
+    Recorded,
+    Started,
+    Verified,
+    run,
+)
 from acquisition.station import Running, is_trial, running
 from broker.outbox import Outbox
 
@@ -87,9 +97,21 @@ async def _guide(
         hand = station.simulated_hand(bench, subject)
     elif is_trial(bench):
         hand = BothHands(hand, station.simulated_hand(bench, subject))
+    async with aclosing(run(station.job(bench, subject, hand, order=order))) as events:
+        return await _view(events, station, bench, subject, arguments)
+
+
+async def _view(
+    events: AsyncIterator[Event],
+    station: Running,
+    bench: Bench,
+    subject: Instrument,
+    arguments: argparse.Namespace,
+) -> int:
     total = 0
     code = NONCONFORMING
-    async for event in run(station.job(bench, subject, hand, order=order)):
+    said: list[str] = []
+    async for event in events:
         match event:
             case Started(_, counter, points):
                 total = points
@@ -112,23 +134,28 @@ async def _guide(
             case PointObserved(index, point, seen, added):
                 extra = "" if added is None else f"  ΔL {number(added)}"
                 print(
-                    f"\r  {index + 1}/{total} {t(point.test)}: {seen.text} {seen.unit}{extra}",
+                    f"\r  {index + 1}/{total} {_label(point)}: {seen.text} {seen.unit}{extra}",
                     file=sys.stderr,
                 )
             case Verified(result):
-                code = CONFORMING if result.verdict.value == "conforming" else NONCONFORMING
-                if not arguments.json:
-                    show_verification(
-                        result.verdict, result.to_dict(), subject.name, result.reasons
-                    )
+                said = [t(r.template, **r.values) for r in result.reasons]
             case Recorded(record):
+                code = CONFORMING if record["verdict"] == "conforming" else NONCONFORMING
                 if arguments.json:
                     print_json([record])
-                else:
+                else:  # the record and not the evaluation: it knows what was simulated
+                    more = [t(reason) for reason in record["reasons"][len(said) :]]
+                    show_verification(record, subject.name, [*said, *more])
                     print(await _what_became_of_it(station, record))
             case _:
                 pass
     return code
+
+
+def _label(point: Point) -> str:
+    """Name a point's test, and of a delivery its flow rate."""
+    rate = point.instruction.flow_rate
+    return t(point.test) if rate is None else f"{t('accuracy')} {rate}"
 
 
 async def _what_became_of_it(station: Running, record: Mapping[str, Any]) -> str:
