@@ -249,9 +249,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
     except Exception as error:  # noqa: BLE001 - the last door: every error gets its exit code
         return _failed(error)
     return code
@@ -262,6 +259,9 @@ def _failed(error: Exception) -> int:
 
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
+        sys.stderr.close()
+        return 0
     code = exit_code(error)
     if code == PROGRAM_FAULT:
         import traceback

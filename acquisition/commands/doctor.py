@@ -169,9 +169,8 @@ async def _outbox(path: Path) -> Finding:
 
 async def _broker(settings: Station) -> Finding:
     what = t("broker")
-    address = broker_address(settings)
     try:
-        version = await reach(address, within=_ANSWER_WITHIN)
+        version = await reach(broker_address(settings), within=_ANSWER_WITHIN)
     except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(
             what,

@@ -24,6 +24,8 @@ from drivers.indication import Condition, Indication, Origin
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.command == "decode" and arguments.driver == "modbus":
+        raise BadInput("decode reads serial protocols; modbus needs a bus: use tera read")
     settings = _settings(arguments)
     if arguments.command == "decode":
         return _decode(settings, as_json=arguments.json)
@@ -40,6 +42,8 @@ def _settings(arguments: argparse.Namespace) -> Instrument:
         key, equals, value = pair.partition("=")
         if not equals:
             raise BadInput("{pair} is not KEY=VALUE", place="--set", pair=pair)
+        if key in ("driver", "port"):
+            raise BadInput("this key is not known", place=f"--set {key}")
         if key.endswith(".unit"):
             given.setdefault("units", {})[key.removesuffix(".unit")] = value
         else:
@@ -61,12 +65,8 @@ async def _read(settings: Instrument, arguments: argparse.Namespace) -> int:
         async with asyncio.timeout(arguments.seconds):
             async with contextlib.aclosing(driver.indications()) as indications:
                 async for indication in indications:
-                    if indication.condition is Condition.FAULT and not seen:
-                        raise driver.last_error or NoAnswer(
-                            "{instrument}: {detail}",
-                            instrument=settings.name,
-                            detail=indication.detail,
-                        )
+                    if indication.condition is Condition.FAULT and not seen and driver.last_error:
+                        raise driver.last_error  # the line; what the instrument says is printed
                     printer(indication)
                     seen += 1
                     if seen == arguments.count:
@@ -84,9 +84,7 @@ async def _read(settings: Instrument, arguments: argparse.Namespace) -> int:
 
 
 def _decode(settings: Instrument, *, as_json: bool) -> int:
-    codec = codec_named(settings.driver) if settings.driver != "modbus" else None
-    if codec is None:
-        raise BadInput("decode reads serial protocols; modbus needs a bus: use tera read")
+    codec = codec_named(settings.driver)
     printer = _printer(as_json=as_json)
     framer = codec.framer()
     garbled = 0
@@ -145,7 +143,7 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
 
     out = Console(highlight=False, markup=False)
     heading = (
-        f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8}{t('condition')}"
+        f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8} {t('condition')}"
     )
 
     def line(indication: Indication) -> None:
@@ -156,7 +154,8 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
         out.print(
             f"{clock:<14}{indication.quantity:<18}{shown or '–':>16} {indication.unit or '':<8}",
             word(indication.condition.value),
-            f"({t(indication.detail)})" if indication.detail else "",
+            *([f"({t(indication.detail)})"] if indication.detail else []),
+            soft_wrap=True,
         )
 
     return line

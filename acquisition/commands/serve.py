@@ -3,14 +3,15 @@
 import argparse
 import asyncio
 import logging
-import signal
 import sys
+from contextlib import aclosing
 
 from acquisition.config import Station, load_station
 from acquisition.faults import sentence
 from acquisition.language import choose, t
 from acquisition.session import Recorded, run
 from acquisition.station import Running, running
+from acquisition.stopping import stop_signal
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +25,12 @@ def main(arguments: argparse.Namespace) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    logging.getLogger("pint").setLevel(logging.ERROR)  # our litre is no news
     return asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Station) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stopped = stop_signal()
     async with running(settings) as station:
         print(
             t(
@@ -44,7 +43,7 @@ async def _serve(settings: Station) -> int:
         )
         async with asyncio.TaskGroup() as group:
             orders = group.create_task(_work_off_orders(station), name="orders")
-            await stop.wait()
+            code = await stopped
             orders.cancel()
         counts = await station.outbox.counts()
     print(
@@ -54,7 +53,7 @@ async def _serve(settings: Station) -> int:
         ),
         file=sys.stderr,
     )
-    return 0
+    return code
 
 
 async def _work_off_orders(station: Running) -> None:
@@ -70,13 +69,10 @@ async def _work_off_orders(station: Running) -> None:
                 try:
                     hand = station.simulated_hand(bench, subject)
                     job = station.job(bench, subject, hand, order=order.order)
-                    async for event in run(job):
-                        if isinstance(event, Recorded):
-                            log.info(
-                                "order %s: %s is %s",
-                                order.order,
-                                subject.name,
-                                event.record["verdict"],
-                            )
+                    async with aclosing(run(job)) as events:
+                        async for event in events:
+                            if isinstance(event, Recorded):
+                                verdict = event.record["verdict"]
+                                log.info("order %s: %s is %s", order.order, subject.name, verdict)
                 except Exception as error:  # noqa: BLE001 - the next order must not suffer
                     log.warning("order %s: %s: %s", order.order, subject.name, sentence(error))

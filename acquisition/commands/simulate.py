@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import signal
 import sys
 from typing import Any
 
@@ -11,6 +10,7 @@ from acquisition.faults import BadInput
 from acquisition.instruments import SimulatedWorkshop, cubic_metres_per_hour
 from acquisition.language import t
 from acquisition.output import print_json
+from acquisition.stopping import stop_signal
 from calibration.units import parse_quantity
 from drivers.codecs import CODECS
 
@@ -38,10 +38,7 @@ async def _simulate(arguments: argparse.Namespace) -> int:
     else:
         settings = instrument_settings(**common, driver="modbus", map=name, meter=given)
     workshop = SimulatedWorkshop()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stopped = stop_signal()
     try:
         address = await workshop.start(settings, arguments.port)
         if load is not None and (scale := workshop.scales.get(settings.name)):
@@ -56,11 +53,11 @@ async def _simulate(arguments: argparse.Namespace) -> int:
                 t("simulated {name} answers at {port}; Ctrl-C stops it", name=name, port=address),
                 flush=True,
             )
-        await stop.wait()
+        code = await stopped
     finally:
         await workshop.stop()
     print(t("stopped"), file=sys.stderr)
-    return 0
+    return code
 
 
 def _pair(text: str) -> tuple[str, str]:
