@@ -5,10 +5,12 @@ is said over the connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
-from aiomqtt import Client, Message, MqttCodeError, MqttError, ProtocolVersion, Will
+import aiomqtt
+from aiomqtt import Message, MqttCodeError, MqttError, ProtocolVersion, Will
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -23,6 +25,21 @@ _SESSION_KEPT = 30 * 24 * 3600
 """How long [s] a broker is asked to keep messages for a records system that is away."""
 _QUEUE = 10_000
 """Most messages that wait here; one that is dropped has no receipt and comes again."""
+
+_T = TypeVar("_T")
+
+
+class Client(aiomqtt.Client):
+    """aiomqtt's client, whose waiting always ends when it is cancelled."""
+
+    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:
+        # aiomqtt uses asyncio.wait_for, which before Python 3.12 loses a cancellation that meets
+        # the result: a publisher that was told to stop went on for ever.
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise MqttError("Operation timed out") from None
 
 
 class Connector:

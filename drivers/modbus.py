@@ -139,7 +139,7 @@ class RegisterBus:
         self._down: LinkLost | None = None
         self._down_count = 0
         self._retry_ns = 0
-        self._ends_here = False
+        self._ends_here: bool | None = None
         self._counts: dict[str, int] = {}
 
     @property
@@ -150,7 +150,7 @@ class RegisterBus:
     @property
     def local(self) -> bool:
         """Say whether the line ends in software on this machine: a pty or an own address."""
-        return self._settings.local or self._ends_here
+        return self._settings.local if self._ends_here is None else self._ends_here
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -230,7 +230,8 @@ class RegisterBus:
 
     async def _own(self) -> None:
         """Send one request after the other, a unit at a time in turn."""
-        while True:
+        # Before Python 3.12, asyncio.wait_for loses a cancellation that meets the answer.
+        while not self._closed:
             request = self._next()
             if request is None:
                 self._work.clear()
@@ -291,7 +292,7 @@ class RegisterBus:
             await line.close()
             raise self._lost(_reason(exc)) from exc
         self._line = line
-        self._ends_here = line.ends_here
+        self._ends_here = line.ends_here or self._settings.local
         self._down, self._silences = None, 0
         self._count("connects")
         if self._rtu:  # whatever the line still carries is nobody's answer

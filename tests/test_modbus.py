@@ -1,6 +1,7 @@
 """A bus that never takes a late or foreign reply for the answer, and never starves the healthy."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import struct
@@ -409,6 +410,22 @@ async def test_closing_a_bus_fails_whoever_waits() -> None:
         assert [type(result) for result in results] == [LinkLost] * 3
         with pytest.raises(LinkLost, match="closed"):
             await bus.read(1, "holding", 0, 1)
+
+
+async def test_closing_a_bus_at_the_moment_an_answer_arrives_ends() -> None:
+    """Before Python 3.12, asyncio.wait_for loses a cancellation that meets the result."""
+    closing: list[asyncio.Task[None]] = []
+
+    def close_on_answer(direction: str, _: bytes) -> None:
+        if direction == "received":
+            closing.append(asyncio.create_task(bus.aclose()))
+
+    async with device_on_tcp() as (_, port):
+        bus = RegisterBus(f"rtu+tcp://127.0.0.1:{port}", capture=close_on_answer)
+        with contextlib.suppress(LinkLost):
+            assert await bus.read(1, "holding", 7, 1) == (7,)
+        _, hanging = await asyncio.wait(closing, timeout=2)
+        assert not hanging
 
 
 @pytest.mark.parametrize(

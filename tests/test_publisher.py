@@ -311,3 +311,25 @@ async def test_a_port_that_takes_connections_and_says_nothing_is_away_in_time(
 ) -> None:
     with pytest.raises(BrokerAway, match=r"did not answer within 0\.3 s"):
         await reach(replace(mosquitto.address(), port=silent_port), within=0.3)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_cancellation_that_meets_an_acknowledgement_is_not_lost(turns: int) -> None:
+    """Before Python 3.12, asyncio.wait_for loses it, and a publisher went on for ever."""
+    acknowledged = asyncio.Event()
+
+    async def publish_for_ever() -> None:
+        client = Client("127.0.0.1")
+        while True:
+            await client._wait_for(acknowledged.wait(), 5)
+            acknowledged.clear()
+
+    publishing = asyncio.create_task(publish_for_ever())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    acknowledged.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    publishing.cancel()
+    await asyncio.wait({publishing}, timeout=1)
+    assert publishing.cancelled()
