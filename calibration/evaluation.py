@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from calibration.case import Case
-from calibration.judgement import Findings, judge
+from calibration.decision_rule import DecisionRule
+from calibration.draft import Findings
+from calibration.judgement import judge
 from calibration.legal_table import LegalTable, legal_table
 from calibration.refusal import Refused
 from calibration.routines import volume, weighing
@@ -38,6 +40,8 @@ class Routine:
     """Errors, limits and what is lacking."""
     standards_clause: str
     """Where the law asks for standards three times as good."""
+    rule: DecisionRule = DecisionRule.SIMPLE_ACCEPTANCE
+    """What an uncertainty does to the limits."""
 
 
 ROUTINES: Mapping[str, Routine] = MappingProxyType(
@@ -65,7 +69,7 @@ def evaluate(
     used, illegal = resolved(sheet.standards, standards)
     routine = ROUTINES[sheet.routine]
     findings = routine.findings(Case(sheet.body, sheet.stage, day, table, used, sheet.environment))
-    results, reasons = judge(findings.tests)
+    results, reasons = judge(findings.tests, routine.rule)
     verdict = _overall(combined(test.verdict for test in results), findings)
     legality = [
         *_approval(table, approved),
@@ -81,6 +85,7 @@ def evaluate(
         legal=not legality,
         tests=results,
         reasons=(*reasons, *findings.lacking, *findings.notes, *legality),
+        decision_rule=str(routine.rule),
         provisional=findings.provisional,
     )
 

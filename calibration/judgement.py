@@ -5,14 +5,17 @@ an error was found or what the law wants: a routine drafts its tests with limits
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import Enum
 
 import numpy as np
 
+from calibration.decision_rule import DecisionRule, decide
+from calibration.draft import DraftPoint, DraftTest, Judged
 from calibration.grid import finest_exponent, on_grid
-from calibration.standard import Realised
+from calibration.risk import specific_risk
+from calibration.rounding import reported, significant
+from calibration.uncertainty import Budget, ExpandedUncertainty
 from calibration.verification import (
     NO_LOWER,
     NO_UPPER,
@@ -26,91 +29,106 @@ from calibration.verification import (
 )
 
 
-class Judged(Enum):
-    """What the ``error`` of a point is."""
-
-    ERROR = "error"
-    """A measurement error."""
-    RANGE = "range"
-    """Largest minus smallest error of the same load or flow rate."""
-    CHANGE = "change"
-    """Change of the indication by an extra load."""
-
-
-@dataclass(frozen=True, slots=True)
-class DraftPoint:
-    """A point with its limits, before the decision."""
-
-    nominal: Decimal | None
-    """Value that was aimed at [unit]; None for a range in %."""
-    error: Decimal | None
-    """What is judged [unit]; None when the observations do not give it."""
-    lower: Decimal | None
-    """Lower limit [unit]; None when that side has none."""
-    upper: Decimal | None
-    """Upper limit [unit]; None when that side has none."""
-    unit: str
-    """Unit symbol of every number of the point."""
-    clause: str
-    """Clause that gives the limit."""
-    reference: Decimal | None = None
-    """Value of the measurement standard [unit]."""
-    indication: Decimal | None = None
-    """Digits as displayed [unit]."""
-    judged: Judged = Judged.ERROR
-    relative_error: Decimal | None = None
-    """The error in % of the reference, rounded: for people."""
-    conforms: bool | None = None
-    """A decision taken already on exact ratios that have no finite decimals."""
-
-
-@dataclass(frozen=True, slots=True)
-class DraftTest:
-    """A test before the decision."""
-
-    name: str
-    points: tuple[DraftPoint, ...]
-    lacking: tuple[Reason, ...] = ()
-    """Why the test stays indeterminate even when every point conforms."""
-    conditions: Mapping[str, str] = field(default_factory=dict)
-    """What the test was done at, with units: ``{"flow_rate": "50 L/min"}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a routine found on one sheet."""
-
-    tests: tuple[DraftTest, ...]
-    lacking: tuple[Reason, ...]
-    """Why the instrument stays indeterminate even when every test conforms."""
-    notes: tuple[Reason, ...]
-    """What a reader of the verdict must know."""
-    realised: tuple[Realised, ...]
-    """Values of the standards with the limits there."""
-    provisional: bool
-    """A table entry of low confidence was used."""
-
-
 def judge(
-    tests: Sequence[DraftTest],
+    tests: Sequence[DraftTest], rule: DecisionRule = DecisionRule.SIMPLE_ACCEPTANCE
 ) -> tuple[tuple[TestResult, ...], tuple[Reason, ...]]:
-    """Decide every point of one instrument (a batch of one) and say what does not conform."""
+    """Decide every point of one instrument (a batch of one) and say what does not conform.
+
+    A rule with a guard band moves the limits of every point that has an uncertainty.
+    """
     decided = _decided(tests)
     results: list[TestResult] = []
     reasons: list[Reason] = []
     for number, test in enumerate(tests):
         points = []
+        evaluated = None if test.budget is None else test.budget.expanded_uncertainty()
         for place, point in enumerate(test.points):
             verdict = decided[number][place]
-            points.append(_point_result(point, verdict))
-            if verdict is Verdict.NONCONFORMING:
+            found = _uncertain(test.budget, evaluated, point)
+            if found is not None and rule is not DecisionRule.SIMPLE_ACCEPTANCE:
+                verdict, said = _guarded(rule, test, place, point, found)
+                reasons += said
+            elif verdict is Verdict.NONCONFORMING:
                 reasons.append(_failure(test, place, point))
+            points.append(_point_result(point, verdict, found))
         verdict = combined(point.verdict for point in points)
         if verdict is Verdict.CONFORMING and test.lacking:
             verdict = Verdict.INDETERMINATE
         reasons.extend(test.lacking)
         results.append(TestResult(test.name, verdict, tuple(points), test.conditions))
     return tuple(results), tuple(reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncertain:
+    standard: float
+    expanded: float
+    k: Decimal
+    budget: tuple[Mapping[str, object], ...]
+
+
+def _uncertain(
+    budget: Budget | None, evaluated: ExpandedUncertainty | None, point: DraftPoint
+) -> _Uncertain | None:
+    """Take one point's row out of the budget of its test."""
+    if budget is None or evaluated is None or point.row is None or point.error is None:
+        return None
+    row = 0 if evaluated.combined.size == 1 else point.row
+    return _Uncertain(
+        float(evaluated.combined[row]),
+        float(evaluated.expanded[row]),
+        significant(float(evaluated.coverage_factor[row]), 3),
+        budget.table(point.row),
+    )
+
+
+def _guarded(
+    rule: DecisionRule, test: DraftTest, place: int, point: DraftPoint, found: _Uncertain
+) -> tuple[Verdict, list[Reason]]:
+    """Decide a point whose limits are moved inwards by its expanded uncertainty."""
+    if point.error is None:
+        return Verdict.INDETERMINATE, []
+    decision = decide(rule, point.error, point.lower, point.upper, found.expanded)
+    values = {
+        "test": test.name,
+        "point": place + 1,
+        "nominal": _said(point.nominal, point),
+        "error": _said(point.error, point),
+        "uncertainty": _said(reported(found.expanded), point),
+        "lower": _said(decision.lower, point),
+        "upper": _said(decision.upper, point),
+        "clause": point.clause,
+        "rule": str(rule),
+    }
+    reasons = []
+    if decision.verdict is Verdict.NONCONFORMING:
+        reasons.append(
+            Reason(
+                "error-beyond-guarded-limit",
+                "{test}, point {point} at {nominal}: the error {error} is not within {lower} to "
+                "{upper}, the limits guarded by U = {uncertainty} ({clause}).",
+                values,
+            )
+        )
+    elif decision.verdict is Verdict.INDETERMINATE:
+        reasons.append(
+            Reason(
+                "uncertainty-too-large",
+                "{test}, point {point} at {nominal}: U = {uncertainty} is too large to decide by the "
+                "rule {rule!r} ({clause}).",
+                values,
+            )
+        )
+    if decision.uncertainty_decides:
+        reasons.append(
+            Reason(
+                "uncertainty-decides",
+                "{test}, point {point} at {nominal}: the decision hangs on the last digit of "
+                "U = {uncertainty}.",
+                values,
+            )
+        )
+    return decision.verdict, reasons
 
 
 def _decided(tests: Sequence[DraftTest]) -> list[list[Verdict]]:
@@ -151,8 +169,8 @@ def _verdict(conforming: bool) -> Verdict:
     return Verdict.CONFORMING if conforming else Verdict.NONCONFORMING
 
 
-def _point_result(point: DraftPoint, verdict: Verdict) -> PointResult:
-    return PointResult(
+def _point_result(point: DraftPoint, verdict: Verdict, found: _Uncertain | None) -> PointResult:
+    result = PointResult(
         nominal=point.nominal,
         reference=point.reference,
         indication=point.indication,
@@ -163,6 +181,25 @@ def _point_result(point: DraftPoint, verdict: Verdict) -> PointResult:
         verdict=verdict,
         relative_error=point.relative_error,
     )
+    if found is None:
+        return result
+    result = replace(
+        result, expanded_uncertainty=reported(found.expanded), k=found.k, budget=found.budget
+    )
+    if found.standard == 0 or verdict is Verdict.INDETERMINATE or point.error is None:
+        return result
+    accepted = verdict is Verdict.CONFORMING
+    risk = specific_risk(
+        float(point.error),
+        found.standard,
+        accepted,
+        None if point.lower is None else float(point.lower),
+        None if point.upper is None else float(point.upper),
+    )
+    printed = significant(float(risk), 3)
+    if accepted:
+        return replace(result, false_acceptance=printed)
+    return replace(result, false_rejection=printed)
 
 
 def _failure(test: DraftTest, place: int, point: DraftPoint) -> Reason:

@@ -10,9 +10,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
 from fractions import Fraction
 
 from calibration.case import Case
+from calibration.draft import DraftPoint, DraftTest, Findings, Judged
 from calibration.error import measurement_error, relative_error_percent
 from calibration.grid import finest_exponent, off_grid, on_grid, plain
-from calibration.judgement import DraftPoint, DraftTest, Findings, Judged
 from calibration.legal_table import PROVISIONAL, LegalTable
 from calibration.limit_curve import LimitCurve
 from calibration.mpe import limit_curve, repeatability_limit

@@ -11,8 +11,8 @@ from decimal import Decimal
 import numpy as np
 
 from calibration.case import Case
+from calibration.draft import DraftPoint, DraftTest, Findings, Judged
 from calibration.grid import Counts, off_grid, plain
-from calibration.judgement import DraftPoint, DraftTest, Findings, Judged
 from calibration.legal_table import PROVISIONAL
 from calibration.refusal import Refused
 from calibration.routines.weighing_scale import Observed, Scale, corrected
