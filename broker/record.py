@@ -24,6 +24,8 @@ LIMIT = 4 * 1024 * 1024
 KINDS = ("start", "verdict", "abandonment")
 """Kinds of record that rest in an outbox and a store."""
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
 
 def new_id() -> str:
     """Return a fresh identity for a verification or an order."""
@@ -42,7 +44,6 @@ def encode(record: Mapping[str, Any]) -> bytes:
         use_decimal=True,
         ensure_ascii=False,
         separators=(",", ":"),
-        item_sort_key=_schema_first,
     )
     try:
         body = text.encode()
@@ -126,6 +127,7 @@ def _validator(kind: str) -> jsonschema_rs.Validator:
 
 
 def _plain(value: Any, place: str) -> Any:
+    """Return a value as JSON can carry it, with the keys of objects in their order."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -138,7 +140,11 @@ def _plain(value: Any, place: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise BadRecord("{place} has a key that is no text: {key}", place=place, key=key)
-        return {key: _plain(item, f"{place}/{key}") for key, item in value.items()}
+        return {
+            key: item if type(item) in _PLAIN else _plain(item, f"{place}/{key}")
+            for key in sorted(sorted(value), key="schema".__ne__)
+            for item in (value[key],)
+        }
     if isinstance(value, list | tuple):
         return [_plain(item, f"{place}/{index}") for index, item in enumerate(value)]
     if isinstance(value, date):  # a datetime is a date
@@ -146,10 +152,6 @@ def _plain(value: Any, place: str) -> Any:
     raise BadRecord(
         "{place} is a {type}, which JSON cannot carry", place=place, type=type(value).__name__
     )
-
-
-def _schema_first(item: tuple[str, Any]) -> tuple[bool, str]:
-    return item[0] != "schema", item[0]
 
 
 def _whole_number(digits: str) -> int | Decimal:

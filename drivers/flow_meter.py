@@ -16,7 +16,7 @@ from drivers.errors import BadDriverSettings, DriverError, InstrumentRefused
 from drivers.indication import Condition, Indication, Origin
 from drivers.modbus import Answer
 from drivers.modbus_wire import Kind
-from drivers.registers import Decoded, RegisterMap, Telegram, decode
+from drivers.registers import Decoded, RegisterMap, Telegram, WordOrder, decode, to_bytes
 
 SHORTEST_RETRY: Final = 0.1
 """Pause [s] between polls while the line is at fault; the bus makes its own longer pauses."""
@@ -82,9 +82,9 @@ class FlowMeter:
         self._unit = unit
         self._interval = interval
         self._origin = origin
-        self._sequence = 0
+        self._statuses = tuple(r.quantity for r in register_map.registers if r.ok is not None)
+        self._polls = self._faults = self._sequence = 0
         self._shown: dict[str, str] = {}
-        self.counters = MeterCounters()
         self.last_error: DriverError | None = None
 
     @property
@@ -93,6 +93,11 @@ class FlowMeter:
         if self._origin is not None:
             return self._origin
         return Origin.SIMULATED if self._bus.local else Origin.WIRE
+
+    @property
+    def counters(self) -> MeterCounters:
+        """Give what the meter did so far."""
+        return MeterCounters(self._polls, self._sequence, self._faults)
 
     async def indications(self) -> AsyncGenerator[Indication]:
         """Poll for ever; yield one indication per quantity and poll.
@@ -104,10 +109,8 @@ class FlowMeter:
         while True:
             found = await self._poll()
             failed = any(f.error is not None for f in found)
-            counters = self.counters
-            self.counters = replace(
-                counters, polls=counters.polls + 1, faults=counters.faults + failed
-            )
+            self._polls += 1
+            self._faults += failed
             for one in found:
                 quantity = one.decoded.quantity
                 if one.error is not None and self._shown.get(quantity) == one.error:
@@ -145,9 +148,9 @@ class FlowMeter:
                 for one in _taken(telegram, answer):
                     found[one.decoded.quantity] = one
         # A meter that says it is not in order vouches for none of its values.
-        for register in self.register_map.registers:
-            status = found.get(register.quantity)
-            if register.ok is not None and status is not None and status.decoded.fault:
+        for name in self._statuses:
+            status = found.get(name)
+            if status is not None and status.decoded.fault:
                 found = {
                     quantity: replace(
                         one,
@@ -176,7 +179,6 @@ class FlowMeter:
         decoded = found.decoded
         value: Decimal | None = decoded.value
         sequence, self._sequence = self._sequence, self._sequence + 1
-        self.counters = replace(self.counters, indications=sequence + 1)
         return Indication(
             instrument=self.name,
             quantity=decoded.quantity,
@@ -200,6 +202,6 @@ def _taken(telegram: Telegram, answer: Answer) -> list[_Found]:
     for register in telegram.members:
         first = register.address - telegram.address
         words = answer.registers[first : first + register.count]
-        raw = b"".join(word.to_bytes(2, "big") for word in words)
+        raw = to_bytes(words, WordOrder.ABCD)
         found.append(_Found(decode(register, words), answer.sent_ns, answer.arrived_ns, raw, None))
     return found

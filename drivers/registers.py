@@ -187,22 +187,18 @@ class RegisterMap:
 
 def to_bytes(registers: Iterable[int], order: WordOrder) -> bytes:
     """Bring wire registers into big-endian byte order."""
-    words = [int(r).to_bytes(2, "big") for r in registers]
+    words = tuple(registers)
     if order in (WordOrder.CDAB, WordOrder.DCBA):
-        words.reverse()
-    if order in (WordOrder.BADC, WordOrder.DCBA):
-        words = [word[::-1] for word in words]
-    return b"".join(words)
+        words = words[::-1]
+    ends = "<" if order in (WordOrder.BADC, WordOrder.DCBA) else ">"
+    return struct.pack(f"{ends}{len(words)}H", *words)
 
 
 def from_bytes(data: bytes, order: WordOrder) -> tuple[int, ...]:
     """Bring big-endian bytes into wire registers."""
-    words = [data[i : i + 2] for i in range(0, len(data), 2)]
-    if order in (WordOrder.CDAB, WordOrder.DCBA):
-        words.reverse()
-    if order in (WordOrder.BADC, WordOrder.DCBA):
-        words = [word[::-1] for word in words]
-    return tuple(int.from_bytes(word, "big") for word in words)
+    ends = "<" if order in (WordOrder.BADC, WordOrder.DCBA) else ">"
+    words = struct.unpack(f"{ends}{len(data) // 2}H", data)
+    return words[::-1] if order in (WordOrder.CDAB, WordOrder.DCBA) else words
 
 
 def shortest_float32(value: float) -> str:
@@ -230,8 +226,7 @@ def shortest_float32(value: float) -> str:
 def decode(register: Register, words: Sequence[int]) -> Decoded:
     """Decode the registers of one quantity."""
     data = to_bytes(words, register.word_order)
-    pattern = int.from_bytes(data, "big")
-    if pattern in register.faults:
+    if register.faults and (pattern := int.from_bytes(data, "big")) in register.faults:
         return _fault(register, register.faults[pattern])
     number = struct.unpack(_FORMATS[register.type], data)[0]
     if register.ok is not None:
