@@ -1,22 +1,24 @@
 """The maximum permissible error at a value, from the legal tables.
 
 Knows how to ask a table for its limits at some values of one instrument. The numbers are in
-``calibration/legal``, the shapes of rule in ``calibration.limit_rules``. Refuses to answer where
-the law does not: beyond the last band or Max, below the minimum quantity, for an unknown class.
+``calibration/legal``, the shapes of rule in ``calibration/rules``. Refuses to answer where the law
+does not: beyond the last band or Max, below the minimum quantity, for an unknown class.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from types import MappingProxyType
-from typing import Any
 
-from calibration.grid import finest_exponent, off_grid, on_grid, plain
-from calibration.legal_table import PROVISIONAL, LegalTable, legal_table, tables
+from calibration.grid import Counts, finest_exponent, off_grid, on_grid, plain
+from calibration.legal_table import PROVISIONAL, LegalTable, legal_table, tables, weakest
 from calibration.limit_curve import LimitCurve
-from calibration.limit_rules import RULES, known_only, positive
+from calibration.limit_rules import characteristics_of, shape_of
 from calibration.refusal import Refused
-from calibration.units import PERCENT, Quantity, parse_quantity
+from calibration.rules import minimum_quantity
+from calibration.rules.characteristics import known_only, positive
+from calibration.rules.question import Question, ask, find_class, find_stage
+from calibration.units import INTERVAL, PERCENT, Quantity, parse_quantity
 
 __all__ = [
     "LegalTable",
@@ -47,7 +49,14 @@ class Limits:
     clause: tuple[str, ...]
     """Clause that gives each limit."""
     provisional: bool
-    """A table entry of low confidence was used."""
+    """A table entry of low confidence was used for one of them."""
+    confidence: tuple[str, ...] = ()
+    """How sure the entry is that gave each limit."""
+    percent_of: str = ""
+    """The quantity that limits in ``%`` are of where it is not the value itself."""
+
+
+_EXACT = Context(prec=120, traps=[Inexact, InvalidOperation])
 
 
 def maximum_permissible_error(
@@ -60,8 +69,8 @@ def maximum_permissible_error(
 ) -> Limits:
     """Give the legal limits at each value, or refuse where the law defines none.
 
-    Limits come in the unit of the first value for bands in e (``e`` itself or a mass), and in the
-    table's own unit for per cent with a minimum quantity; without that quantity, in ``%``.
+    Limits come in % where the law states a share of the value, in the unit of the first value for
+    bands in e, and else in the unit in which the law states them.
 
     >>> r76 = legal_table("r76@2006")
     >>> load = parse_quantity("10005 g")
@@ -71,41 +80,32 @@ def maximum_permissible_error(
     """
     if not values:
         raise Refused("no value is given to find a limit for.")
-    rule = table.rules["rule"]
-    unit = str(rule.get("unit", values[0].unit))
-    curve = limit_curve(
-        table,
-        accuracy_class=accuracy_class,
-        stage=stage,
-        unit=unit,
-        characteristics=characteristics,
-    )
+    question = _ask(table, accuracy_class, stage, values[0].unit, characteristics)
+    shape = shape_of(table, question.accuracy_class.key)
+    unit = shape.value_unit(question, values[0].unit)
+    curve = _curve(question, unit)
     magnitudes = [value.to(unit).magnitude for value in values]
     exponent = finest_exponent(magnitudes)
     found = curve.limits(on_grid(magnitudes, exponent), exponent)
-    limits = [plain(limit) for limit in off_grid(found.counts, found.exponent)]
-    clause = tuple(
-        curve.floor_clause if at_floor else curve.clauses[band]
-        for band, at_floor in zip(found.band.tolist(), found.at_floor.tolist(), strict=True)
-    )
-    if "relative_from" in rule and "mmq" not in characteristics:
-        edge = parse_quantity(rule["relative_from"]).to(unit).magnitude
-        relative = [magnitude >= edge for magnitude in magnitudes]
-        if any(relative) and not all(relative):
-            raise Refused(
-                "limits are in % from {edge} on and absolute below it: give the minimum measured "
-                "quantity with --with mmq=..., or ask for the two apart.",
-                edge=rule["relative_from"],
-            )
-        if all(relative):
-            unit = PERCENT
-            limits = [plain(curve.slopes[band].scaleb(2)) for band in found.band.tolist()]
+    bands = list(zip(found.band.tolist(), found.at_floor.tolist(), strict=True))
+    answer = _answer_unit(question, curve, magnitudes)
+    if curve.relative or answer != PERCENT:
+        sides = [
+            _said(side, found.exponent, curve.limit_unit, answer, len(values))
+            for side in (curve.lower(found), found.counts)
+        ]
+    else:
+        upper = [plain(curve.slopes[band].scaleb(2)) for band, _ in bands]
+        sides = [tuple(-limit for limit in upper), tuple(upper)]
+    confidence = tuple(curve.confidence(band, at_floor=floor) for band, floor in bands)
     return Limits(
-        unit,
-        tuple(-limit for limit in limits),
-        tuple(limits),
-        clause,
-        table.provisional or _stage(table, stage)["confidence"] in PROVISIONAL,
+        answer,
+        sides[0],
+        sides[1],
+        tuple(curve.floor_clause if floor else curve.clauses[band] for band, floor in bands),
+        any(sure in PROVISIONAL for sure in confidence),
+        confidence,
+        str(question.entry.get("percent_of", "")),
     )
 
 
@@ -120,11 +120,54 @@ def limit_curve(
     """Give the limits of one kind of instrument as a function on int64 counts, in ``unit``.
 
     The vectorised path: built once, then `LimitCurve.limits` looks up columns of any length.
+    ``relative`` tells whether its limits are in % of another quantity than the value.
     """
-    make = RULES[table.rules["rule"]["kind"]]
-    entry = table.rules["class"][accuracy_class_of(table, accuracy_class)]
-    with localcontext(Context(prec=120, traps=[Inexact, InvalidOperation])):
-        return make(table, entry, _stage(table, stage), unit, characteristics)
+    return _curve(_ask(table, accuracy_class, stage, unit, characteristics), unit)
+
+
+def _ask(
+    table: LegalTable,
+    accuracy_class: str,
+    stage: str,
+    unit: str,
+    characteristics: Mapping[str, str],
+) -> Question:
+    known = characteristics_of(table, accuracy_class)
+    return ask(table, accuracy_class, stage, unit, characteristics, known)
+
+
+def _curve(question: Question, unit: str) -> LimitCurve:
+    shape = shape_of(question.table, question.accuracy_class.key)
+    with localcontext(_EXACT):
+        return shape.curve(question, unit)
+
+
+def _answer_unit(question: Question, curve: LimitCurve, magnitudes: Sequence[Decimal]) -> str:
+    """Choose the unit of the answer; one answer is not in two kinds of unit."""
+    shape = shape_of(question.table, question.accuracy_class.key)
+    answer = shape.answer_unit(question, curve)
+    if answer != PERCENT or "relative_from" not in question.entry:
+        return answer
+    start = minimum_quantity.relative_from(question)
+    edge = start.to(curve.unit).magnitude
+    relative = [magnitude >= edge for magnitude in magnitudes]
+    if any(relative) and not all(relative):
+        raise Refused(
+            "limits are in % from {edge} on and absolute below it: give the minimum measured "
+            "quantity with --with mmq=..., or ask for the two apart.",
+            edge=start,
+        )
+    return PERCENT if all(relative) else curve.unit
+
+
+def _said(
+    side: Counts | None, exponent: int, unit: str, answer: str, many: int
+) -> tuple[Decimal | None, ...]:
+    if side is None:
+        return (None,) * many
+    return tuple(
+        plain(Quantity(limit, unit).to(answer).magnitude) for limit in off_grid(side, exponent)
+    )
 
 
 def repeatability_limit(
@@ -133,21 +176,82 @@ def repeatability_limit(
     accuracy_class: str,
     values: Sequence[Quantity],
     characteristics: Mapping[str, str] = NOTHING,
+    stage: str = "initial",
 ) -> Limits:
-    """Give the largest range of repeated errors at each value, in ``%`` (no lower side).
+    """Give the largest range of repeated errors at each value (no lower side).
 
-    Refused below the quantity from which the rule holds: with a minimum measured quantity, that
-    many of it; always the quantity from which limits are relative.
+    In ``%`` for volumes: refused below the quantity from which the rule holds (with a minimum
+    measured quantity, that many of it; always the quantity from which limits are relative). In
+    the unit of the first value where national settings state it in e.
     """
     rule = table.rules["rule"]
     if "repeatability" not in rule:
         raise Refused("{table} has no repeatability limit of its own.", table=table.name)
     repeatability = rule["repeatability"]
-    known_only(table, characteristics, "line", "mmq", "resolution")
-    entry = table.rules["class"][accuracy_class_of(table, accuracy_class)]
-    least = parse_quantity(rule["relative_from"])
+    known_only(table.name, characteristics, *characteristics_of(table, accuracy_class))
+    entry = table.rules["class"][find_class(table, accuracy_class).key]
+    stated = find_stage(table, stage)
+    if "intervals" in repeatability:
+        unit, limit = _in_intervals(
+            table, repeatability["intervals"], stage, values, characteristics
+        )
+    else:
+        _check_quantity(
+            repeatability, parse_quantity(rule["relative_from"]), values, characteristics
+        )
+        unit = PERCENT
+        limit = repeatability.get("percent")
+        if limit is None:
+            limit = repeatability["fraction"] * entry[repeatability["line"]]
+    sure = weakest(table.confidence, repeatability["confidence"])
+    if "setting" in stated:
+        sure = weakest(sure, stated["confidence"])
+    many = len(values)
+    return Limits(
+        unit,
+        (None,) * many,
+        (plain(Decimal(limit)),) * many,
+        (repeatability["clause"],) * many,
+        sure in PROVISIONAL,
+        (sure,) * many,
+    )
+
+
+def _in_intervals(
+    table: LegalTable,
+    stated: Mapping[str, Decimal],
+    stage: str,
+    values: Sequence[Quantity],
+    characteristics: Mapping[str, str],
+) -> tuple[str, Decimal]:
+    """Give a repeatability limit of so many e in the unit of the first load."""
+    if stage not in stated:
+        raise Refused(
+            "{table} has no repeatability limit for stage {stage!r}: there are {known}.",
+            table=table.name,
+            stage=stage,
+            known=", ".join(stated),
+        )
+    unit = values[0].unit
+    if unit == INTERVAL:
+        return unit, Decimal(stated[stage])
+    if "e" not in characteristics:
+        raise Refused(
+            "{table} needs the verification scale interval: give it with --with e=..., "
+            "for example --with e=5g.",
+            table=table.name,
+        )
+    return unit, stated[stage] * positive("e", characteristics["e"]).to(unit).magnitude
+
+
+def _check_quantity(
+    repeatability: Mapping[str, Decimal],
+    least: Quantity,
+    values: Sequence[Quantity],
+    characteristics: Mapping[str, str],
+) -> None:
     if "mmq" in characteristics:
-        mmq = positive("mmq", characteristics).to(least.unit)
+        mmq = positive("mmq", characteristics["mmq"]).to(least.unit)
         quantities = Quantity(mmq.magnitude * repeatability["minimum_quantities"], least.unit)
         least = max(least, quantities, key=lambda quantity: quantity.magnitude)
     for value in values:
@@ -157,25 +261,23 @@ def repeatability_limit(
                 value=value,
                 least=least,
             )
-    limit = plain(repeatability["fraction"] * entry[repeatability["line"]])
-    return Limits(
-        PERCENT,
-        (None,) * len(values),
-        (limit,) * len(values),
-        (repeatability["clause"],) * len(values),
-        table.provisional or repeatability["confidence"] in PROVISIONAL,
-    )
 
 
 def absolute_limits(limits: Limits, values: Sequence[Quantity]) -> Limits:
     """Turn limits in ``%`` into limits in the unit of the first value: p * V / 100, exactly.
 
-    Limits that are absolute already stay as they are.
+    Limits that are absolute already stay as they are; % of another quantity is refused.
     """
     if limits.unit != PERCENT:
         return limits
+    if limits.percent_of:
+        raise Refused(
+            "the limit at {value} is in % of {quantity}, not of this value.",
+            value=values[0],
+            quantity=limits.percent_of,
+        )
     unit = values[0].unit
-    with localcontext(Context(prec=120, traps=[Inexact, InvalidOperation])):
+    with localcontext(_EXACT):
         magnitudes = [value.to(unit).magnitude for value in values]
         lower, upper = (
             tuple(
@@ -184,33 +286,9 @@ def absolute_limits(limits: Limits, values: Sequence[Quantity]) -> Limits:
             )
             for side in (limits.lower, limits.upper)
         )
-    return Limits(unit, lower, upper, limits.clause, limits.provisional)
+    return replace(limits, unit=unit, lower=lower, upper=upper)
 
 
 def accuracy_class_of(table: LegalTable, name: str) -> str:
-    """Give the class as the table writes it: ``1`` is ``1.0``."""
-    for known in table.classes:
-        if name == known or (_number(name) is not None and _number(name) == _number(known)):
-            return known
-    raise Refused(
-        "{table} has no accuracy class {name!r}: there are {known}.",
-        table=table.name,
-        name=name,
-        known=", ".join(table.classes),
-    )
-
-
-def _number(text: str) -> Decimal | None:
-    return Decimal(text) if text.replace(".", "", 1).isdecimal() and text.isascii() else None
-
-
-def _stage(table: LegalTable, name: str) -> Mapping[str, Any]:
-    if name not in table.stages:
-        raise Refused(
-            "{table} has no stage {name!r}: there are {known}.",
-            table=table.name,
-            name=name,
-            known=", ".join(table.stages),
-        )
-    stage: Mapping[str, Any] = table.rules["stage"][name]
-    return stage
+    """Give the class as the table prints it: ``1`` is ``1.0``, ``iii`` is ``III``."""
+    return find_class(table, name).name

@@ -51,14 +51,17 @@ class Quantity:
         target = unit_symbol(unit)
         if target == self.unit:
             return self
-        scale, offset = _conversion(self.unit, target)
-        exact = Fraction(self.magnitude) * scale + offset
-        magnitude = _decimal(exact)
+        magnitude = finite(self.exactly(target))
         if magnitude is None:
             raise Refused(
                 "{value} has no exact value in {unit}: state it in {unit}.", value=self, unit=target
             )
         return Quantity(magnitude, target)
+
+    def exactly(self, unit: str) -> Fraction:
+        """Give its value in another unit where the digits may have no end: 1 m³/h in L/min."""
+        scale, offset = _conversion(self.unit, unit_symbol(unit))
+        return Fraction(self.magnitude) * scale + offset
 
     def __str__(self) -> str:
         """Print digits and unit with a space between."""
@@ -117,6 +120,19 @@ def same_kind(unit: str, other: str) -> bool:
     return bool(_parsed(unit).dimensionality == _parsed(other).dimensionality)
 
 
+def same_digits(unit: str, other: str) -> bool:
+    """Tell whether units differ by a power of ten: 250 g is 0.25 kg, but 1 L/min 0.06 m³/h."""
+    if not same_kind(unit, other):
+        return False
+    scale, offset = _conversion(unit_symbol(unit), unit_symbol(other))
+    whole = max(scale.numerator, scale.denominator)
+    return (
+        offset == 0
+        and min(scale.numerator, scale.denominator) == 1
+        and (str(whole).strip("0") == "1")
+    )
+
+
 @cache
 def _registry() -> Any:
     # Fraction, not Decimal: 6 m³/h is exactly 100 L/min, but a Decimal 1/3600 is already rounded.
@@ -139,6 +155,8 @@ def _parsed(unit: str) -> Any:
 @lru_cache(maxsize=1024)
 def _conversion(unit: str, target: str) -> tuple[Fraction, Fraction]:
     """Give the exact scale and offset from one unit to another."""
+    if unit == target:
+        return Fraction(1), Fraction(0)
     if not same_kind(unit, target):
         raise Refused("{unit} cannot be expressed in {target}.", unit=unit, target=target)
     source, wanted = _parsed(unit), _parsed(target)
@@ -146,8 +164,12 @@ def _conversion(unit: str, target: str) -> tuple[Fraction, Fraction]:
     return Fraction(_registry().convert(Fraction(1), source, wanted)) - offset, offset
 
 
-def _decimal(exact: Fraction) -> Decimal | None:
-    """Write a fraction as a Decimal; None when its digits have no end."""
+def finite(exact: Fraction) -> Decimal | None:
+    """Write a fraction as a Decimal; None when its digits have no end.
+
+    >>> finite(Fraction(1, 8)), finite(Fraction(1, 3))
+    (Decimal('0.125'), None)
+    """
     places = 0
     rest = exact.denominator
     for prime in (2, 5):

@@ -1,0 +1,7 @@
+"""National settings: placeholder, filled in below."""
+
+
+class NationalSettings:
+    """Filled in below."""
+
+    digest: str
