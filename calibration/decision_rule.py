@@ -83,7 +83,7 @@ def decide(
     5.2, 5.3; there 1 kg of class F1 has a limit of 5 mg:
 
     >>> limit = Decimal("5.0")
-    >>> decision = decide(DecisionRule.R111, Decimal("3.5"), -limit, limit, 1.5)
+    >>> decision = decide(DecisionRule.R111, Decimal("3.4"), -limit, limit, 1.5)
     >>> str(decision.verdict), decision.upper, decision.uncertainty_decides
     ('conforming', Decimal('3.50'), False)
     """
