@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import bench_decode, bench_modbus_to_mqtt, bench_verify
+from benchmarks import bench_decode, bench_modbus_to_mqtt, bench_uncertainty, bench_verify
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
     known = {
         "decode": bench_decode.main,
         "verify": bench_verify.main,
+        "uncertainty": bench_uncertainty.main,
         "modbus-to-mqtt": bench_modbus_to_mqtt.main,
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

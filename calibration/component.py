@@ -69,19 +69,20 @@ class Component:
 
     def __post_init__(self) -> None:
         """Refuse what is no number, a negative uncertainty and less than 1 degree of freedom."""
-        for what, values, good in (
-            ("value", self.value, np.isfinite),
-            ("standard uncertainty", self.standard_uncertainty, _not_negative),
-            ("sensitivity", self.sensitivity, np.isfinite),
-            ("degrees of freedom", self.dof, _at_least_one),
+        for values, good in (
+            (self.value, np.isfinite),
+            (self.standard_uncertainty, _not_negative),
+            (self.sensitivity, np.isfinite),
+            (self.dof, _at_least_one),
         ):
             array = np.asarray(values, dtype=np.float64)
             if array.ndim > 1 or not bool(np.all(good(array))):
                 raise Refused(
-                    "{component}: {values} is no {what} of an uncertainty budget.",
+                    "{component}: {values} cannot stand in an uncertainty budget: value and "
+                    "sensitivity are numbers, the standard uncertainty is at least 0 and degrees of "
+                    "freedom are at least 1.",
                     component=self.name,
                     values=values,
-                    what=what,
                 )
 
 
@@ -166,10 +167,9 @@ def certified(
     """
     if not coverage_factor > 0:
         raise Refused(
-            "{component}: {values} is no {what} of an uncertainty budget.",
+            "{component}: a coverage factor of {k} is not more than 0.",
             component=name,
-            values=coverage_factor,
-            what="coverage factor",
+            k=coverage_factor,
         )
     return Component(name, value, unit, expanded_uncertainty / coverage_factor, sensitivity, dof)
 

@@ -198,13 +198,15 @@ def _gravimetric(rows: Sequence[NDArray[Any]], reference: Floats) -> NDArray[Any
 
 def _check_gravimetric(rows: Sequence[Floats], reference: Floats) -> None:
     _, rho_w, rho_a, rho_b, gamma, t = rows
-    for what, values, low, high in (
-        ("water", rho_w, 900, 1100),
-        ("air", rho_a, 0.5, 1.5),
-        ("weights", rho_b, 500, 25_000),
-    ):
-        if not bool(((values >= low) & (values <= high)).all()):
-            raise Refused("{density} kg/m³ is no density of {what}.", density=values, what=what)
+    ranges = ((rho_w, 900, 1100), (rho_a, 0.5, 1.5), (rho_b, 500, 25_000))
+    if not all(bool(((rho >= low) & (rho <= high)).all()) for rho, low, high in ranges):
+        raise Refused(
+            "water of {water}, air of {air} and weights of {weights} kg/m³: one of these densities "
+            "cannot be.",
+            water=rho_w,
+            air=rho_a,
+            weights=rho_b,
+        )
     _factor(gamma, t, reference)
 
 

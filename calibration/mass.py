@@ -35,7 +35,7 @@ def conventional_mass(mass: ArrayLike, density: ArrayLike) -> Floats:
     >>> conventional_mass(1.0, [7950.0, 2700.0, 21500.0]).round(11)
     array([0.99999906, 0.99970551, 1.0000942 ])
     """
-    m, rho = np.asarray(mass, dtype=np.float64), _density("weight", density)
+    m, rho = np.asarray(mass, dtype=np.float64), _density(density)
     return np.asarray(m * ((1 - REFERENCE_AIR_DENSITY / rho) / _CONVENTION))
 
 
@@ -47,7 +47,7 @@ def mass_of_conventional(conventional: ArrayLike, density: ArrayLike) -> Floats:
     >>> float(mass_of_conventional(0.99970551138, 2700.0).round(10))
     1.0
     """
-    mc, rho = np.asarray(conventional, dtype=np.float64), _density("weight", density)
+    mc, rho = np.asarray(conventional, dtype=np.float64), _density(density)
     return np.asarray(mc * (_CONVENTION / (1 - REFERENCE_AIR_DENSITY / rho)))
 
 
@@ -70,7 +70,7 @@ def buoyancy_correction(
     _air(air_density)
     m = np.asarray(reference_mass, dtype=np.float64)
     rho_a = np.asarray(air_density, dtype=np.float64)
-    rho_t, rho_r = _density("test weight", test_density), _density("reference", reference_density)
+    rho_t, rho_r = _density(test_density), _density(reference_density)
     return np.asarray((rho_a - REFERENCE_AIR_DENSITY) * (1 / rho_t - 1 / rho_r) * m)
 
 
@@ -99,8 +99,8 @@ def comparison_budget(
     (1000001.16069, array([0.786]))
     """
     _air(air_density.value)
-    _density("test weight", test_density.value)
-    _density("reference", reference_density.value)
+    _density(test_density.value)
+    _density(reference_density.value)
 
     def model(
         mcr: NDArray[Any],
@@ -151,7 +151,7 @@ def buoyancy_variance(
     m = np.asarray(reference_mass, dtype=np.float64)
     a = np.asarray(air_density, dtype=np.float64) - REFERENCE_AIR_DENSITY
     al = np.asarray(calibration_air_density, dtype=np.float64) - REFERENCE_AIR_DENSITY
-    rho_t, rho_r = _density("test weight", test_density), _density("reference", reference_density)
+    rho_t, rho_r = _density(test_density), _density(reference_density)
     u_a, u_t, u_r = (
         np.asarray(u, dtype=np.float64)
         for u in (air_density_uncertainty, test_density_uncertainty, reference_density_uncertainty)
@@ -243,12 +243,10 @@ def _cycles(indications: Counts, length: int) -> Counts:
     return indications
 
 
-def _density(what: str, density: ArrayLike) -> Floats:
+def _density(density: ArrayLike) -> Floats:
     rho = np.asarray(density, dtype=np.float64)
     if not bool(((rho >= 500) & (rho <= 25_000)).all()):
-        raise Refused(
-            "{density} kg/m³ is no density of a weight ({what}).", density=density, what=what
-        )
+        raise Refused("{density} kg/m³ is no density of a weight.", density=density)
     return rho
 
 

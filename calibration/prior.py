@@ -49,7 +49,8 @@ class NormalPrior:
 
     def __post_init__(self) -> None:
         """Refuse a population without width."""
-        positive("standard deviation", self.standard_deviation)
+        if not is_positive(self.standard_deviation):
+            raise Refused("a population of width {width} has none.", width=self.standard_deviation)
 
     def pdf(self, value: Floats) -> Floats:
         """Give the density at a value [1/unit]."""
@@ -78,7 +79,8 @@ class GammaPrior:
 
     def __post_init__(self) -> None:
         """Refuse a density without end at 0, and one without width."""
-        positive("rate", self.rate)
+        if not is_positive(self.rate):
+            raise Refused("a population of rate {rate} has no width.", rate=self.rate)
         if not self.shape >= 1:
             raise Refused("a gamma prior of shape {shape} is below 1.", shape=self.shape)
 
@@ -96,8 +98,7 @@ class GammaPrior:
         return np.asarray(below + gamma_cdf(upper, self.shape, self.rate, upper=True))
 
 
-def positive(what: str, values: ArrayLike) -> None:
-    """Refuse what is not more than 0 and finite."""
+def is_positive(values: ArrayLike) -> bool:
+    """Tell whether every value is finite and more than 0."""
     array = np.asarray(values, dtype=np.float64)
-    if not bool(((array > 0) & np.isfinite(array)).all()):
-        raise Refused("{what} {values} is not more than 0.", what=what, values=values)
+    return bool(((array > 0) & np.isfinite(array)).all())

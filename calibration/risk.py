@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration.distributions import Floats, normal_cdf, normal_quantile
-from calibration.prior import Prior, positive
+from calibration.prior import Prior, is_positive
 from calibration.refusal import Refused
 
 Limit = ArrayLike | None
@@ -216,7 +216,7 @@ def _standardised(
     value: ArrayLike, standard_uncertainty: ArrayLike, lower: Limit, upper: Limit
 ) -> tuple[Floats, Floats]:
     y, u = np.asarray(value, dtype=np.float64), np.asarray(standard_uncertainty, dtype=np.float64)
-    positive("standard uncertainty", u)
+    _check_uncertainty(u)
     low, high = _interval(lower, upper)
     return np.asarray((low - y) / u), np.asarray((high - y) / u)
 
@@ -224,7 +224,7 @@ def _standardised(
 def _columns(
     standard_uncertainty: ArrayLike, lower: Limit, upper: Limit, guard_band: ArrayLike
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    positive("standard uncertainty", standard_uncertainty)
+    _check_uncertainty(standard_uncertainty)
     low, high = _interval(lower, upper)
     columns = np.broadcast_arrays(
         np.atleast_1d(np.asarray(standard_uncertainty, dtype=np.float64)),
@@ -241,3 +241,8 @@ def _interval(lower: Limit, upper: Limit) -> tuple[Floats, Floats]:
     if not bool((low <= high).all()):
         raise Refused("a lower limit lies above its upper limit.")
     return low, high
+
+
+def _check_uncertainty(standard_uncertainty: ArrayLike) -> None:
+    if not is_positive(standard_uncertainty):
+        raise Refused("a standard uncertainty of {u} is not more than 0.", u=standard_uncertainty)

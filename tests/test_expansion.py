@@ -132,9 +132,9 @@ def test_the_gravimetric_budget_agrees_with_gtc() -> None:
     ("place", "wrong", "sentence"),
     [
         (1, 41.0, "density of water is known"),
-        (2, -200.0, "no density of water"),
-        (3, 1150.0, "no density of air"),
-        (4, 8.0, "no density of weights"),
+        (2, -200.0, "one of these densities"),
+        (3, 1150.0, "one of these densities"),
+        (4, 8.0, "one of these densities"),
         (5, 0.05, "per °C"),
     ],
 )

@@ -173,9 +173,9 @@ def test_questions_without_an_answer_are_refused() -> None:
         guard_band_for_consumer_risk(RADIAL_ERROR, 0.25, 0.0, upper=2.0)
     with pytest.raises(Refused, match="below 1"):
         GammaPrior(0.5, 1)
-    with pytest.raises(Refused, match="rate"):
+    with pytest.raises(Refused, match="no width"):
         GammaPrior(2, 0)
-    with pytest.raises(Refused, match="standard deviation"):
+    with pytest.raises(Refused, match="has none"):
         NormalPrior(0, 0)
 
 
