@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration import decision_rule, risk
@@ -89,6 +89,7 @@ def test_the_global_risks_of_many_are_those_of_each() -> None:
         assert band[0] == pytest.approx(bands[i], rel=1e-12, abs=1e-15)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.floats(0.05, 1), st.floats(1e-6, 0.02), st.booleans())
 def test_a_guard_band_gives_the_risk_it_was_made_for(
     u: float, wanted: float, two_sided: bool
@@ -135,6 +136,7 @@ def test_the_probability_of_conformity_of_one_measured_value(
     )
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.floats(-5, 5), st.floats(0.01, 2))
 def test_conformity_and_nonconformity_share_all(y: float, u: float) -> None:
     conforming = probability_of_conformity(y, u, -1.0, 1.0)

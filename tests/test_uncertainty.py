@@ -8,7 +8,7 @@ from typing import Any
 import GTC
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration import component, rounding, uncertainty
@@ -130,6 +130,7 @@ def of_gtc(result: Any) -> tuple[float, float]:
     return float(result.u), float(result.df)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.lists(st.tuples(positive, positive, st.sampled_from([1, -1]), dofs), min_size=2))
 def test_independent_budgets_agree_with_gtc(rows: list[tuple[float, float, int, float]]) -> None:
     u = [row[0] for row in rows]
@@ -148,6 +149,7 @@ def test_independent_budgets_agree_with_gtc(rows: list[tuple[float, float, int, 
         assert found.expanded[0] == pytest.approx(k * wanted, rel=1e-9)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.data())
 def test_correlated_budgets_agree_with_gtc(data: st.DataObject) -> None:
     """Three kinds together: correlated without end of dof, observed together, and alone."""
@@ -253,6 +255,7 @@ def test_one_value_for_all_points_is_the_same_as_a_column_of_it() -> None:
     assert (short.expanded == expanded_uncertainty(u, c, dof).expanded).all()
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.floats(1e-6, 1e6), st.integers(1, 5))
 def test_a_budget_scales_with_its_unit(factor: float, count: int) -> None:
     u, c, dof = columns(count)
