@@ -9,6 +9,7 @@ from acquisition.feed import Feed
 from acquisition.hands import Hand
 from broker.outbox import Outbox
 from calibration.evaluation import Standard
+from calibration.national import NationalSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Job:
     approved: Collection[str]
     """Digests of the legal tables that the office approved."""
     software: Mapping[str, str]
+    settings: tuple[NationalSettings, ...] = ()
+    """National settings that the office works under."""
     reference: Instrument | None = None
     reference_feed: Feed | None = None
     order: str | None = None

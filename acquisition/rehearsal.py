@@ -23,7 +23,7 @@ def rehearsed_plan(job: Job) -> tuple[Point, ...]:
         for point in plan:
             _observe_perfectly(job, point, notes)
         sheet = parse_sheet(to_cerapan(job, notes, job.now()))
-        evaluate(sheet, standards=job.standards, approved=job.approved)
+        evaluate(sheet, standards=job.standards, approved=job.approved, settings=job.settings)
     except Refused as refused:
         key = (refused.key or "").replace("instrument.", "characteristics.", 1)
         place = ": ".join(filter(None, (job.subject.name, key)))

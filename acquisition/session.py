@@ -108,7 +108,12 @@ async def run(job: Job) -> AsyncGenerator[Event]:
         if not job.trial and notes.origins & NOT_REAL:
             raise Abandoned("an indication was simulated or replayed in a run that was to be legal")
         cerapan = to_cerapan(job, notes, started)
-        result = evaluate(parse_sheet(cerapan), standards=job.standards, approved=job.approved)
+        result = evaluate(
+            parse_sheet(cerapan),
+            standards=job.standards,
+            approved=job.approved,
+            settings=job.settings,
+        )
         record = to_record(job, verification, number, started, cerapan, notes, result)
         await job.outbox.put(record)  # before anyone sees it: what was seen cannot be taken back
     except BaseException as error:

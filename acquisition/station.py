@@ -73,6 +73,7 @@ class Running:
             standards=standards_register(self.settings),
             approved=approved_digests(self.settings),
             software=software(),
+            settings=self.settings.law.in_force(),
             reference=reference,
             reference_feed=None if reference is None else self.feeds[reference.name],
             order=order,

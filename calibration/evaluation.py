@@ -5,7 +5,7 @@ sheet came from; whether indications were simulated is added by whoever took the
 """
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,12 +15,14 @@ from calibration.decision_rule import DecisionRule
 from calibration.draft import Findings
 from calibration.judgement import judge
 from calibration.legal_table import LegalTable, legal_table
+from calibration.national import NationalSettings, applied, national_settings
 from calibration.refusal import Refused
 from calibration.routines import volume, weighing
 from calibration.sheet import Sheet
 from calibration.standard import Standard, adequacy_reasons, certificate_reasons, resolved
 from calibration.verification import (
     Reason,
+    SettingsReference,
     TableReference,
     Verdict,
     Verification,
@@ -34,8 +36,8 @@ __all__ = ["ROUTINES", "Routine", "Standard", "evaluate"]
 class Routine:
     """How one kind of instrument is evaluated."""
 
-    table: str
-    """Id of the legal table; a sheet may pick an edition of it."""
+    tables: tuple[str, ...]
+    """Ids of the legal tables that it knows, its own first; none: any, and the sheet names it."""
     findings: Callable[[Case[Any]], Findings]
     """Errors, limits and what is lacking."""
     standards_clause: str
@@ -46,8 +48,8 @@ class Routine:
 
 ROUTINES: Mapping[str, Routine] = MappingProxyType(
     {
-        "nawi": Routine("r76", weighing.weighing_findings, weighing.STANDARDS_CLAUSE),
-        "volume-meter": Routine("r117", volume.volume_findings, volume.STANDARDS_CLAUSE),
+        "nawi": Routine(("r76",), weighing.weighing_findings, weighing.STANDARDS_CLAUSE),
+        "volume-meter": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
     }
 )
 
@@ -57,22 +59,27 @@ def evaluate(
     *,
     standards: Mapping[str, Standard],
     approved: Collection[str],
+    settings: Sequence[NationalSettings] = (),
+    table: str | None = None,
     on: datetime.date | None = None,
 ) -> Verification:
     """Decide a sheet: every point, every test, the instrument, and whether it is legal.
 
-    ``standards`` is the office's register by id, ``approved`` the digests of the legal tables it
-    approved, ``on`` the day whose law and certificates count (the day of the sheet).
+    ``standards`` is the office's register by id, ``approved`` the digests of the legal tables and
+    settings it approved, ``settings`` the national settings it works under, ``table`` another
+    table or edition than the sheet's, ``on`` the day whose law and certificates count (the day of
+    the sheet).
     """
     day = sheet.date if on is None else on
-    table = _table(sheet, day)
-    used, illegal = resolved(sheet.standards, standards)
     routine = ROUTINES[sheet.routine]
-    findings = routine.findings(Case(sheet.body, sheet.stage, day, table, used, sheet.environment))
+    law = _law(sheet, routine, table or sheet.table, settings, day)
+    used, illegal = resolved(sheet.standards, standards)
+    findings = routine.findings(Case(sheet.body, sheet.stage, day, law, used, sheet.environment))
     results, reasons = judge(findings.tests, routine.rule)
     verdict = _overall(combined(test.verdict for test in results), findings)
     legality = [
-        *_approval(table, approved),
+        *_approval(law, approved),
+        *_in_force(law, day),
         *illegal,
         *certificate_reasons(used, day),
         *adequacy_reasons(used, findings.realised, routine.standards_clause),
@@ -80,31 +87,62 @@ def evaluate(
     return Verification(
         verdict=verdict,
         routine=sheet.routine,
-        table=TableReference(table.id, table.edition, table.clause, table.digest),
+        table=TableReference(law.id, law.edition, law.clause, law.digest),
         stage=sheet.stage,
         legal=not legality,
         tests=results,
-        reasons=(*reasons, *findings.lacking, *findings.notes, *legality),
+        reasons=(
+            *reasons,
+            *findings.lacking,
+            *findings.notes,
+            *_provisional(law, findings),
+            *legality,
+        ),
         decision_rule=str(routine.rule),
         provisional=findings.provisional,
+        settings=_settings_reference(law.settings),
     )
 
 
-def _table(sheet: Sheet, day: datetime.date) -> LegalTable:
-    own = ROUTINES[sheet.routine].table
-    name = sheet.table or own
-    if name.partition("@")[0] != own:
+def _law(
+    sheet: Sheet,
+    routine: Routine,
+    name: str | None,
+    settings: Sequence[NationalSettings],
+    day: datetime.date,
+) -> LegalTable:
+    """Find the legal table and put the national settings of this kind of instrument over it."""
+    if name is None and not routine.tables:
+        raise Refused(
+            "routine {routine} is decided by the table that the sheet names.",
+            key="table",
+            routine=sheet.routine,
+        )
+    name = name or routine.tables[0]
+    if routine.tables and name.partition("@")[0].strip().lower() not in routine.tables:
         raise Refused(
             "routine {routine} is decided by {own}, not by {name}.",
             key="table",
             routine=sheet.routine,
-            own=own,
+            own=", ".join(routine.tables),
             name=name,
         )
     try:
-        return legal_table(name, on=day)
+        # An edition that is named is taken, in force or not: old archives are judged again.
+        table = legal_table(name, on=None if "@" in name else day)
     except Refused as refused:
         raise Refused(refused.template, key="table", **refused.evidence) from None
+    if sheet.setting is not None:
+        try:
+            return applied(table, national_settings(sheet.setting))
+        except Refused as refused:
+            raise Refused(refused.template, key="setting", **refused.evidence) from None
+    kind = sheet.identity["kind"].casefold()
+    for entry in settings:
+        for_table = entry.table in (table.id, table.name)
+        if for_table and entry.valid(day) and kind in {k.casefold() for k in entry.kinds}:
+            return applied(table, entry)
+    return table
 
 
 def _overall(tests: Verdict, findings: Findings) -> Verdict:
@@ -115,12 +153,60 @@ def _overall(tests: Verdict, findings: Findings) -> Verdict:
 
 
 def _approval(table: LegalTable, approved: Collection[str]) -> list[Reason]:
-    if table.digest in approved:
+    reasons = []
+    if table.digest not in approved:
+        reasons.append(
+            Reason(
+                "table-not-approved",
+                "the office has not approved table {table}.",
+                {"table": table.name},
+            )
+        )
+    if table.settings is not None and table.settings.digest not in approved:
+        reasons.append(
+            Reason(
+                "settings-not-approved",
+                "the office has not approved the national settings {settings}.",
+                {"settings": table.settings.name},
+            )
+        )
+    return reasons
+
+
+def _in_force(table: LegalTable, day: datetime.date) -> list[Reason]:
+    if table.valid(day):
         return []
     return [
         Reason(
-            "table-not-approved",
-            "the office has not approved table {table}.",
+            "table-not-in-force",
+            "table {table} is not in force on {date}.",
+            {"table": table.name, "date": day.isoformat()},
+        )
+    ]
+
+
+def _provisional(table: LegalTable, findings: Findings) -> list[Reason]:
+    if not findings.provisional:
+        return []
+    return [
+        Reason(
+            "provisional",
+            "provisional: a number of {table} that was used is not confirmed from the law itself.",
             {"table": table.name},
         )
     ]
+
+
+def _settings_reference(settings: NationalSettings | None) -> SettingsReference | None:
+    if settings is None:
+        return None
+    return SettingsReference(
+        settings.id,
+        settings.edition,
+        settings.decree or settings.document,
+        settings.digest,
+        tuple(
+            f"{made.key} = {made.value} ({made.reason}; {made.by}, {made.on})"
+            for made in settings.overrides
+        ),
+    )

@@ -43,6 +43,8 @@ class Sheet:
     """Day of the verification."""
     table: str | None
     """Legal table and edition asked for (``r76@2006``); None: the routine's own."""
+    setting: str | None
+    """National settings asked for (``id-tbo@2015``); None: the office's own."""
     identity: Mapping[str, str]
     """Kind, serial number, maker, model and owner of the instrument under test."""
     standards: tuple[NamedStandard, ...]
@@ -60,6 +62,7 @@ def parse_sheet(mapping: Mapping[str, Any]) -> Sheet:
         stage=keys.choice("stage", STAGES),
         date=keys.date("date"),
         table=keys.optional_text("table"),
+        setting=keys.optional_text("setting"),
         identity=_identity(keys.table("instrument")),
         standards=tuple(
             read_standard(Keys.of(entry, key)) for key, entry in keys.tables("standards")

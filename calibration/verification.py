@@ -153,6 +153,30 @@ class TableReference:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsReference:
+    """Which national settings were laid over the table."""
+
+    id: str
+    edition: str
+    decree: str
+    """The technical decree that a certificate cites as its method."""
+    digest: str
+    """``sha256:`` of the settings' file."""
+    overrides: tuple[str, ...] = ()
+    """What the office decided otherwise, with reason, name and day."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the ``settings`` object of the record."""
+        return {
+            "id": self.id,
+            "edition": self.edition,
+            "decree": self.decree,
+            "digest": self.digest,
+            "overrides": list(self.overrides),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why a verdict is what it is, as a template and its facts, so that it can be translated."""
 
@@ -259,6 +283,8 @@ class Verification:
     decision_rule: str = SIMPLE_ACCEPTANCE
     provisional: bool = False
     """A table entry of low confidence was used."""
+    settings: SettingsReference | None = None
+    """National settings over the table; None: the Recommendation alone."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the object that ``tera evaluate --json`` prints; numbers stay Decimal."""
@@ -272,4 +298,5 @@ class Verification:
             "reasons": [str(reason) for reason in self.reasons],
             "decision_rule": self.decision_rule,
             "provisional": self.provisional,
+            "settings": None if self.settings is None else self.settings.to_dict(),
         }
