@@ -159,23 +159,40 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar=t("NAME=VALUE"),
-        help=t("a characteristic, for example e=5g or mmq=5L"),
+        help=t(
+            "a characteristic, for example e=5g or mmq=5L; tera tables r49 lists those of a table"
+        ),
+    )
+    mpe.add_argument(
+        "--setting",
+        metavar=t("NAME"),
+        help=t("national settings to apply, for example id-tbo; without them the OIML limits"),
     )
     mpe.add_argument(
         "values", nargs="+", metavar=t("VALUE"), help=t("a value with its unit, for example 2500g")
     )
-    configured(
+    tables = configured(
         command(
             "tables",
-            "law",
+            "tables",
             t("every legal table: source, validity, digest, approved or not"),
-            "tera tables",
+            "tera tables\n  tera tables r49\n  tera tables approve r76 --by 'Kepala UPT'",
         )
+    )
+    tables.add_argument(
+        "words",
+        nargs="*",
+        metavar=t("TABLE"),
+        help=t("nothing: list all; a table or setting: show it; approve TABLE: approve it"),
+    )
+    tables.add_argument("--by", metavar=t("NAME"), help=t("who approves"))
+    tables.add_argument(
+        "--on", metavar=t("DATE"), help=t("day of the approval (YYYY-MM-DD); today when not given")
     )
     evaluate = configured(
         command(
             "evaluate",
-            "law",
+            "evaluate",
             t("a verdict from an observation sheet (cerapan)"),
             "tera evaluate examples/nawi.toml --plot nawi.svg",
         )

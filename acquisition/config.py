@@ -23,6 +23,7 @@ from pydantic import (
 
 from acquisition.faults import BadInput
 from acquisition.language import Language
+from calibration.national import NationalSettings, Override, national_settings, overridden
 from calibration.refusal import Refused
 from calibration.sheet_keys import Keys
 from calibration.standard import Standard
@@ -103,12 +104,96 @@ class Console(Settings):
 
 
 class Approval(Settings):
-    """The office approves one legal table, by the digest of its file."""
+    """The office approves one legal table or settings file, by the digest of its file."""
 
     table: str
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
     by: str
     on: date
+
+
+def _decided(value: Any) -> Decimal | str:
+    """Take a number as it is written, or a text."""
+    if isinstance(value, str | Decimal):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    raise Refused("this is a number, or a text in quotes.")
+
+
+class LawOverride(Settings):
+    """One decision of the office over a national settings file."""
+
+    setting: str
+    key: str
+    """As in the file: ``stage.subsequent.factor``."""
+    value: Annotated[Decimal | str, PlainValidator(_decided)]
+    reason: Annotated[str, Field(min_length=1)]
+    """The decree or instruction that says so."""
+    by: Annotated[str, Field(min_length=1)]
+    on: date
+
+    @model_validator(mode="after")
+    def _can_be(self) -> "LawOverride":
+        key = "setting"
+        try:
+            settings = national_settings(self.setting)
+            key = "key"
+            overridden(settings, [self.decision])
+        except Refused as refused:
+            raise Refused(refused.template, key=key, **refused.evidence) from None
+        return self
+
+    @property
+    def decision(self) -> Override:
+        """Give the override as the numeric core takes it."""
+        return Override(self.key, self.value, self.reason, self.by, self.on)
+
+
+class Law(Settings):
+    """The national settings that the office works under."""
+
+    settings: tuple[str, ...] = ()
+    override: tuple[LawOverride, ...] = ()
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Law":
+        try:
+            chosen = [national_settings(name) for name in self.settings]
+        except Refused as refused:
+            raise Refused(refused.template, key="settings", **refused.evidence) from None
+        for index, later in enumerate(chosen):
+            for earlier in chosen[:index]:
+                if earlier.table == later.table and set(earlier.kinds) & set(later.kinds):
+                    raise Refused(
+                        "{first} and {second} are for the same kind of instrument: choose one.",
+                        key="settings",
+                        first=earlier.name,
+                        second=later.name,
+                    )
+        names = {entry.name for entry in chosen}
+        for decision in self.override:
+            if (name := national_settings(decision.setting).name) not in names:
+                raise Refused(
+                    "{name} is overridden but not chosen: add it to settings.",
+                    key="override",
+                    name=name,
+                )
+        return self
+
+    def in_force(self) -> tuple[NationalSettings, ...]:
+        """Give the settings that were chosen, with the office's decisions over them."""
+        return tuple(
+            overridden(
+                entry,
+                [
+                    made.decision
+                    for made in self.override
+                    if national_settings(made.setting).name == entry.name
+                ],
+            )
+            for entry in map(national_settings, self.settings)
+        )
 
 
 def _registered(given: object) -> Standard:
@@ -272,6 +357,7 @@ class Station(Settings):
     store: Store = Store()
     console: Console = Console()
     approval: tuple[Approval, ...] = ()
+    law: Law = Law()
     standards: tuple[RegisteredStandard, ...] = ()
     bench: tuple[Bench, ...] = Field(min_length=1)
 
@@ -311,6 +397,16 @@ def load_station(path: Path) -> Station:
         raise BadInput("no such configuration file: {file}", file=path) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("cannot read {file}: {why}", file=path, why=error) from None
+    return read_station(text, path)
+
+
+def station_if_there(path: Path) -> Station | None:
+    """Read a configuration that was named; the one that is taken by default may be missing."""
+    return load_station(path) if path.exists() or path != Path("config.toml") else None
+
+
+def read_station(text: str, path: Path) -> Station:
+    """Check the text of a configuration file."""
     try:
         data = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:

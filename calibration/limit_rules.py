@@ -51,10 +51,14 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
 """By kind, as in ``[rule] kind``; a class may have a kind of its own."""
 
 
+def kind_of(table: LegalTable, class_key: str) -> str:
+    """Give the kind of rule of a class, as the table's file writes the class."""
+    return str(table.rules["class"][class_key].get("kind", table.rules["rule"]["kind"]))
+
+
 def shape_of(table: LegalTable, class_key: str) -> Shape:
-    """Give the shape of the rule for a class, as the table's file writes the class."""
-    kind = table.rules["class"][class_key].get("kind", table.rules["rule"]["kind"])
-    return SHAPES[kind]
+    """Give the shape of the rule of a class, as the table's file writes the class."""
+    return SHAPES[kind_of(table, class_key)]
 
 
 def characteristics_of(table: LegalTable, accuracy_class: str) -> dict[str, Characteristic]:

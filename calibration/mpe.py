@@ -17,7 +17,7 @@ from calibration.limit_rules import characteristics_of, shape_of
 from calibration.refusal import Refused
 from calibration.rules import minimum_quantity
 from calibration.rules.characteristics import known_only, positive
-from calibration.rules.question import Question, ask, find_class, find_stage
+from calibration.rules.question import Question, ask, check_needs, find_class, find_stage
 from calibration.units import INTERVAL, PERCENT, Quantity, parse_quantity
 
 __all__ = [
@@ -133,7 +133,9 @@ def _ask(
     characteristics: Mapping[str, str],
 ) -> Question:
     known = characteristics_of(table, accuracy_class)
-    return ask(table, accuracy_class, stage, unit, characteristics, known)
+    question = ask(table, accuracy_class, stage, unit, characteristics, known)
+    check_needs(question)
+    return question
 
 
 def _curve(question: Question, unit: str) -> LimitCurve:

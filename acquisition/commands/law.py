@@ -1,196 +1,96 @@
-"""``tera mpe``, ``tera tables`` and ``tera evaluate``: the law and a verdict, without instruments."""
+"""``tera mpe``: the legal limit at values, without instruments."""
 
 import argparse
-import json
-import tomllib
-from collections.abc import Iterable, Mapping
 from datetime import date
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-from rich.padding import Padding
-
-from acquisition.config import Station, load_station
-from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
+from acquisition.commands.evaluate import show_verification
+from acquisition.faults import CONFORMING, BadInput
 from acquisition.language import t
-from acquisition.output import console, limits, number, print_json, table, verification_table, word
-from acquisition.register import approved_digests, standards_register
-from calibration.evaluation import evaluate
-from calibration.mpe import legal_table, maximum_permissible_error, tables
-from calibration.sheet import parse_sheet
-from calibration.units import parse_quantity
-from calibration.verification import Verdict
+from acquisition.output import console, limits, number, print_json, table
+from calibration.legal_table import PROVISIONAL, LegalTable, legal_table
+from calibration.mpe import Limits, accuracy_class_of, maximum_permissible_error
+from calibration.national import applied, national_settings
+from calibration.units import Quantity, parse_quantity
+
+__all__ = ["day", "main", "show_verification"]
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    return {"mpe": _mpe, "tables": _tables, "evaluate": _evaluate}[arguments.command](arguments)
-
-
-def _mpe(arguments: argparse.Namespace) -> int:
-    on = None if arguments.on is None else _day(arguments.on)
+    on = None if arguments.on is None else day(arguments.on)
     chosen = legal_table(arguments.table, on=on)
-    characteristics = {}
-    for pair in arguments.characteristics:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise BadInput("{pair} is not NAME=VALUE", place="--with", pair=pair)
-        characteristics[name] = value
+    if arguments.setting is not None:
+        chosen = applied(chosen, national_settings(arguments.setting, on=on))
     values = [parse_quantity(value) for value in arguments.values]
     found = maximum_permissible_error(
         chosen,
         accuracy_class=arguments.accuracy_class,
         stage=arguments.stage,
         values=values,
-        characteristics=characteristics,
+        characteristics=_characteristics(arguments.characteristics),
     )
-    rows = [
+    name = accuracy_class_of(chosen, arguments.accuracy_class)
+    if not arguments.json:
+        _show(chosen, name, arguments.stage, values, found)
+        return CONFORMING
+    print_json(
         {
             "table": chosen.id,
             "edition": chosen.edition,
-            "clause": clause,
-            "class": arguments.accuracy_class,
+            "clause": found.clause[index],
+            "class": name,
             "stage": arguments.stage,
             "value": value.magnitude,
             "unit": value.unit,
-            "lower": lower,
-            "upper": upper,
+            "lower": found.lower[index],
+            "upper": found.upper[index],
             "limit_unit": found.unit,
-            "provisional": found.provisional,
+            "provisional": found.confidence[index] in PROVISIONAL,
         }
-        for value, lower, upper, clause in zip(
-            values, found.lower, found.upper, found.clause, strict=True
-        )
-    ]
-    if arguments.json:
-        print_json(rows)
-        return CONFORMING
-    note = t("provisional: not confirmed from the law itself") if found.provisional else None
-    drawn = table(
-        f"{chosen.document} · {t('class')} {arguments.accuracy_class} · {t(arguments.stage)}",
-        [(t("value"), "right"), (t("limit"), "right"), (t("unit"), "left"), (t("clause"), "left")],
-        caption=note,
+        for index, value in enumerate(values)
     )
-    for row in rows:
-        drawn.add_row(
-            f"{number(row['value'])} {row['unit']}",
-            limits(row["lower"], row["upper"]),
-            found.unit,
-            str(row["clause"]),
-        )
-    console().print(drawn)
     return CONFORMING
 
 
-def _tables(arguments: argparse.Namespace) -> int:
-    station = _station_if_there(arguments.config)
-    approved = frozenset() if station is None else approved_digests(station)
-    rows = [
-        {
-            "table": entry.id,
-            "edition": entry.edition,
-            "document": entry.document,
-            "title": entry.title,
-            "clause": entry.clause,
-            "valid_from": entry.valid_from,
-            "valid_to": entry.valid_to,
-            "confidence": entry.confidence,
-            "provisional": entry.provisional,
-            "digest": entry.digest,
-            "approved": entry.digest in approved,
-        }
-        for entry in tables()
-    ]
-    if arguments.json:
-        print_json(rows)
-        return CONFORMING
-    drawn = table(
-        t("Legal tables"),
-        [
-            (t("table"), "left"),
-            (t("document"), "left"),
-            (t("clause"), "left"),
-            (t("valid from"), "left"),
-            (t("confidence"), "left"),
-            (t("digest"), "left"),
-            (t("approved"), "left"),
-        ],
-        caption=t("a table yields legal verdicts only when its digest stands under [[approval]]"),
-    )
-    for row in rows:
-        drawn.add_row(
-            f"{row['table']}@{row['edition']}",
-            str(row["document"]),
-            str(row["clause"]),
-            str(row["valid_from"] or "–"),
-            str(row["confidence"]),
-            str(row["digest"]),
-            t("yes") if row["approved"] else t("no"),
-        )
-    console().print(drawn)
-    return CONFORMING
-
-
-def _evaluate(arguments: argparse.Namespace) -> int:
-    station = _station_if_there(arguments.config)
-    sheet = parse_sheet(_load_sheet(arguments.sheet))
-    result = evaluate(
-        sheet,
-        standards={} if station is None else standards_register(station),
-        approved=frozenset() if station is None else approved_digests(station),
-    )
-    body = result.to_dict()
-    if arguments.plot is not None:
-        from acquisition.plot import draw
-
-        draw(body, arguments.plot)
-    if arguments.json:
-        print_json([body])
-    else:
-        show_verification(
-            body, arguments.sheet.stem, [t(r.template, **r.values) for r in result.reasons]
-        )
-    return CONFORMING if result.verdict is Verdict.CONFORMING else NONCONFORMING
-
-
-def show_verification(body: Mapping[str, Any], name: str, reasons: Iterable[str]) -> None:
-    """Print a verdict for people: tables of points, then the verdict and its reasons."""
-    out = console()
-    out.print(verification_table(body, name))
-    out.print(
-        t("Verdict:"), word(body["verdict"]), f"· {t('legal') if body['legal'] else t('not legal')}"
-    )
-    for reason in reasons:
-        out.print(Padding.indent(f"- {reason}", 2))
-
-
-def _load_sheet(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadInput("no such observation sheet: {file}", file=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput("cannot read {file}: {why}", file=path, why=error) from None
-    try:
-        if path.suffix == ".json":
-            data = json.loads(text, parse_float=Decimal)
-        else:
-            data = tomllib.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise BadInput("this is not {kind}: {why}", place=str(path), kind=kind, why=error) from None
-    if not isinstance(data, dict):
-        raise BadInput("an observation sheet is one table", place=str(path))
-    return data
-
-
-def _station_if_there(path: Path) -> Station | None:
-    return load_station(path) if path.exists() or path != Path("config.toml") else None
-
-
-def _day(text: str) -> date:
+def day(text: str) -> date:
+    """Read a date given with --on."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise BadInput("{text} is not a date like 2026-11-24", place="--on", text=text) from None
+
+
+def _characteristics(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals:
+            raise BadInput("{pair} is not NAME=VALUE", place="--with", pair=pair)
+        if name in found:
+            raise BadInput("{name} is given twice", place="--with", name=name)
+        found[name] = value
+    return found
+
+
+def _show(chosen: LegalTable, name: str, stage: str, values: list[Quantity], found: Limits) -> None:
+    """Print the limits for people; what is little sure is marked."""
+    unsure = [sure in PROVISIONAL for sure in found.confidence]
+    notes = []
+    if found.percent_of:
+        notes.append(t("limits in % of {what}", what=found.percent_of))
+    if any(unsure):
+        notes.append(f"* {t('provisional: not confirmed from the law itself')}")
+    under = "" if chosen.settings is None else f" · {chosen.settings.name}"
+    drawn = table(
+        f"{chosen.document}{under} · {t('class')} {name} · {t(stage)}",
+        [(t("value"), "right"), (t("limit"), "right"), (t("unit"), "left"), (t("clause"), "left")],
+        caption="\n".join(notes) or None,
+    )
+    for index, value in enumerate(values):
+        drawn.add_row(
+            f"{number(value.magnitude)} {value.unit}",
+            limits(found.lower[index], found.upper[index]) + " *" * unsure[index],
+            found.unit,
+            found.clause[index],
+        )
+    console().print(drawn)

@@ -133,16 +133,6 @@ def ask(
             keys.add(key)
             if isinstance(chosen := entry.get(key), Mapping):
                 entry.update(chosen)
-    for name, least in entry.get("needs", {}).items():
-        if given.exactly(name) < parse_quantity(least).exactly(known[name].unit):
-            raise Refused(
-                "class {name} of {table} begins at {least}, not at {value}.",
-                key=name,
-                name=asked.name,
-                table=table.name,
-                least=least,
-                value=given.texts[name],
-            )
     found = find_stage(table, stage)
     if stage not in entry.get("stages", (stage,)):
         raise Refused(
@@ -153,6 +143,21 @@ def ask(
             known=", ".join(entry["stages"]),
         )
     return Question(table, asked, entry, stage, found, given, frozenset(keys))
+
+
+def check_needs(question: Question) -> None:
+    """Refuse an instrument that the class does not have: class 1 begins at some size."""
+    given = question.given
+    for name, least in question.entry.get("needs", {}).items():
+        if given.exactly(name) < parse_quantity(least).exactly(given.known[name].unit):
+            raise Refused(
+                "class {name} of {table} begins at {least}, not at {value}.",
+                key=name,
+                name=question.accuracy_class.name,
+                table=question.table.name,
+                least=least,
+                value=given.texts[name],
+            )
 
 
 def _check_used(
