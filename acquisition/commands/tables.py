@@ -20,7 +20,7 @@ from acquisition.office_law import (
     law_file,
     law_files,
 )
-from acquisition.output import console, number, print_json, table
+from acquisition.output import console, print_json, table
 from calibration.legal_table import PROVISIONAL, LegalTable
 from calibration.limit_rules import characteristics_of
 from calibration.national import NationalSettings, overridable
@@ -171,7 +171,8 @@ def _show_one(arguments: argparse.Namespace, entry: LawFile, station: Station | 
         _show_settings(entry)
         _show_requirements(entry.stated.get("requirement", {}))
     _show_texts(t("Notes"), [f"- {note}" for note in entry.notes])
-    _show_texts(t("Source"), entry.transcription.splitlines())
+    paragraphs = entry.transcription.split("\n\n")
+    _show_texts(t("Source"), [paragraph.replace("\n", " ") for paragraph in paragraphs])
 
 
 def _known(entry: LegalTable) -> dict[str, Characteristic]:
@@ -240,7 +241,7 @@ def _show_lines(entry: LegalTable, lines: tuple[Spelled, ...]) -> None:
         return
     groups: list[list[str]] = []
     for stage in entry.stages:
-        same = [g for g in groups if all(x.limits[g[0]] == x.limits[stage] for x in lines)]
+        same = [g for g in groups if all(_cell(x, g[0]) == _cell(x, stage) for x in lines)]
         if same:
             same[0].append(stage)
         else:
@@ -254,6 +255,7 @@ def _show_lines(entry: LegalTable, lines: tuple[Spelled, ...]) -> None:
             *([(t("values"), "left")] if ranges else []),
             *((", ".join(t(stage) for stage in group), "left") for group in groups),
         ],
+        caption=_unsure_note(any(line.unsure for line in lines)),
     )
     before: tuple[str, str] | None = None
     for line in lines:
@@ -264,19 +266,30 @@ def _show_lines(entry: LegalTable, lines: tuple[Spelled, ...]) -> None:
             line.accuracy_class if before is None or here[0] != before[0] else "",
             *([line.case if here != before else ""] if cases else []),
             *([line.values] if ranges else []),
-            *(line.limits[group[0]] for group in groups),
+            *(_cell(line, group[0]) for group in groups),
         )
         before = here
     console().print(drawn)
+
+
+def _cell(line: Spelled, stage: str) -> str:
+    return f"{line.limits[stage]}{' *' * (stage in line.unsure)}"
+
+
+def _unsure_note(unsure: bool) -> str | None:
+    return f"* {t('provisional: not confirmed from the law itself')}" if unsure else None
 
 
 def _show_cells(entry: LegalTable, lines: tuple[Spelled, ...]) -> None:
     """Print a table of nominal values as the law does: a column for each class."""
     rule, stage = entry.rules["rule"], entry.stages[0]
     cells = {(line.values, line.accuracy_class): line.limits[stage] for line in lines}
+    unsure = {stage for line in lines for stage in line.unsure}
+    named = ", ".join(f"{t(stage)}{' *' * (stage in unsure)}" for stage in entry.stages)
     drawn = table(
-        f"± [{rule['limit_in']}] · {', '.join(t(stage) for stage in entry.stages)}",
+        f"± [{rule['limit_in']}] · {named}",
         [(t("nominal"), "right"), *((name, "right") for name in entry.classes)],
+        caption=_unsure_note(bool(unsure)),
     )
     for row in rule["rows"]:
         limits = [cells.get((row[0], name), "") for name in entry.classes]
@@ -300,10 +313,11 @@ def _show_settings(entry: NationalSettings) -> None:
         stated = entry.stated.get(part)
         if stated is not None:
             says = stated.get("cites", stated.get("years", stated.get("names")))
-            drawn.add_row(t(part), _said(says), stated["confidence"], stated["source"])
+            unit = t("years") if part == "interval" else ""
+            drawn.add_row(t(part), _said(says, unit), _sure(stated), stated["source"])
     for stage, stated in entry.stated.get("stage", {}).items():
         key = f"{t(stage)}: {t('factor')}"
-        drawn.add_row(key, number(stated["factor"]), _sure(stated), stated["source"])
+        drawn.add_row(key, str(stated["factor"]), _sure(stated), stated["source"])
     if "repeatability" in entry.stated:
         stated = entry.stated["repeatability"]
         says = f"{stated['percent']} %" if "percent" in stated else _said(stated["intervals"], "e")

@@ -11,7 +11,7 @@ from itertools import product, zip_longest
 from typing import Any
 
 from calibration.grid import plain
-from calibration.legal_table import LegalTable
+from calibration.legal_table import PROVISIONAL, LegalTable
 from calibration.limit_rules import characteristics_of, kind_of
 from calibration.refusal import Refused
 from calibration.rules import nominal_values
@@ -35,6 +35,12 @@ class Spelled:
     """The range of values: ``50 g < m ≤ 100 g``."""
     limits: Mapping[str, str]
     """Stage -> limit, NONE where the table states none."""
+    unsure: frozenset[str] = frozenset()
+    """Stages whose limit makes a result provisional."""
+
+
+_Row = tuple[str, str, bool]
+"""Values, limit, and whether it is provisional."""
 
 
 def spelled(table: LegalTable) -> tuple[Spelled, ...]:
@@ -46,7 +52,7 @@ def _class_lines(table: LegalTable, key: str) -> Iterator[Spelled]:
     name = key.replace(FACTOR, "(1)")
     known = characteristics_of(table, name)
     for chosen in _choices(table, key, known):
-        stages: dict[str, list[tuple[str, str]]] = {}
+        stages: dict[str, list[_Row]] = {}
         for stage in table.stages:
             try:
                 question = ask(table, name, stage, "", chosen, known)
@@ -56,14 +62,13 @@ def _class_lines(table: LegalTable, key: str) -> Iterator[Spelled]:
         width = max(len(rows) for rows in stages.values())
         case = ", ".join(choice for name, choice in chosen.items() if choice != known[name].default)
         for index in range(width):
+            lines = {stage: rows[index] for stage, rows in stages.items()}
             yield Spelled(
                 key,
                 case,
-                next(rows[index][0] for rows in stages.values()),
-                {
-                    stage: stages[stage][index][1] if stage in stages else NONE
-                    for stage in table.stages
-                },
+                next(iter(lines.values()))[0],
+                {stage: lines[stage][1] if stage in lines else NONE for stage in table.stages},
+                frozenset(s for s, (_, limit, sure) in lines.items() if sure and limit != NONE),
             )
 
 
@@ -83,7 +88,7 @@ def _used(data: object, one: Characteristic) -> bool:
     return isinstance(data, list) and any(_used(value, one) for value in data)
 
 
-def _rows(question: Question) -> Iterator[tuple[str, str]]:
+def _rows(question: Question) -> Iterator[_Row]:
     match kind_of(question.table, question.accuracy_class.key):
         case "bands in e":
             yield from _scale_rows(question)
@@ -92,28 +97,32 @@ def _rows(question: Question) -> Iterator[tuple[str, str]]:
         case "nominal values":
             unit = question.entry["limit_in"]
             for nominal, limit in nominal_values.cells(question):
-                yield nominal, f"±{_number(limit * question.factor)} {unit}"
+                yield nominal, f"±{_number(limit * question.factor)} {unit}", _unsure(question)
         case kind:
             yield from _value_rows(question)
             if kind == "wagons":
-                part = _number(Decimal(question.entry["wagon"]["of_maximum"]) * 100)
-                yield "d, max", f"→ d; ≥ {part} % max; ≥ d"
+                part = f"{_number(Decimal(question.entry['wagon']['of_maximum']) * 100)} % max"
                 most = question.entry["train"]["most"]
-                yield "d, max, wagons", f"→ d; ≥ {part} % max × n ≤ {most}; ≥ d × n ≤ {most}"
+                share = _limit(question, {}).removeprefix("±")
+                wagon = f"max([{share}], [{share} × {part}], d)"
+                yield "m, d, max", f"±{wagon}", _unsure(question)
+                train = f"max([{share}], [{share} × {part} × n₁], d × n₂), n ≤ {most}"
+                yield "m, d, max, wagons", f"±{train}", _unsure(question)
 
 
-def _scale_rows(question: Question) -> Iterator[tuple[str, str]]:
+def _scale_rows(question: Question) -> Iterator[_Row]:
     entry = question.entry
     limits, lacking = question.number(entry["limit"])
     low, sign = "0", "<" if entry.get("above_zero") else "≤"
     for upto, limit in zip_longest(entry["upto"], limits or ()):
         high = "" if upto is None else f" ≤ {_grouped(upto)} e"
         text = NONE if lacking else f"±{_number(limit * question.factor)} e"
-        yield f"{low} {sign} m{high}" if low == "0" or high else f"m > {low}", text
+        values = f"{low} {sign} m{high}" if low == "0" or high else f"m > {low}"
+        yield values, text, _unsure(question)
         low, sign = f"{_grouped(upto)} e" if upto else low, "<"
 
 
-def _minimum_rows(question: Question) -> Iterator[tuple[str, str]]:
+def _minimum_rows(question: Question) -> Iterator[_Row]:
     entry = question.entry
     line = str(question.given.choice("line", ""))
     low = ""
@@ -124,13 +133,13 @@ def _minimum_rows(question: Question) -> Iterator[tuple[str, str]]:
             filter(None, (f"{low} ≤" if low else "", "V", f"< {high}" if high else ""))
         )
         of = band.get("applied_to")
-        yield values, f"±{_number(percent)} %" + (f" × {of}" if of else "")
+        yield values, f"±{_number(percent)} %" + (f" × {of}" if of else ""), _unsure(question)
         low = high
     minimum = entry["minimum_quantity"]
-    yield "mmq", f"≥ {minimum['factor']} × {minimum['line']}(mmq)"
+    yield "mmq", f"≥ {minimum['factor']} × {minimum['line']}(mmq)", _unsure(question)
 
 
-def _value_rows(question: Question) -> Iterator[tuple[str, str]]:
+def _value_rows(question: Question) -> Iterator[_Row]:
     entry = question.entry
     symbol = entry.get("symbol", "x")
     start = entry.get("from", entry.get("above", "0"))
@@ -142,7 +151,8 @@ def _value_rows(question: Question) -> Iterator[tuple[str, str]]:
         high = "" if key is None else f" {'≤' if key == 'upto' else '<'} {_place(band[key])}"
         first = low in ("0", "") and "from" not in entry
         values = f"{symbol}{high}" if first and high else f"{low} {sign} {symbol}{high}"
-        yield ("" if first and not high else values), _limit(question, band) + least
+        unsure = _unsure(question, band.get("confidence"))
+        yield ("" if first and not high else values), _limit(question, band) + least, unsure
         if key is not None:
             low, sign = _place(band[key]), "<" if key == "upto" else "≤"
 
@@ -184,6 +194,10 @@ def _limit_in(question: Question, band: Mapping[str, Any]) -> str:
             parts.append(f"{said} × {rounded}/{entry['per']}" if key == "slope" else said)
     sign = _SIDES[entry.get("sides", "both")]
     return f"{sign}{parts[0]}" if len(parts) == 1 else f"{sign}({' + '.join(parts)})"
+
+
+def _unsure(question: Question, own: Any = None) -> bool:
+    return question.confidence(own) in PROVISIONAL
 
 
 def _place(text: str) -> str:
