@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -30,11 +31,15 @@ from acquisition.instruments import (
 from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
 from broker.address import BrokerAddress
+from broker.failure import OutboxFailed
 from broker.outbox import Outbox
 from broker.publisher import Publisher
 from drivers.indication import Condition
 
 log = logging.getLogger(__name__)
+
+_LEAST_SPACE = 1_000_000
+"""Free disk [byte] that one run and the outbox itself need at least."""
 
 _DRIVER = ""
 """Stands for the driver itself where quantities have their faults."""
@@ -142,6 +147,11 @@ async def running(
                 file=settings.store.outbox,
                 why=error.strerror,
             ) from None
+        if shutil.disk_usage(settings.store.outbox.parent).free < _LEAST_SPACE:
+            raise OutboxFailed(  # SQLite would only speak of an input/output error
+                "the disk or {file} is full: make room; what is committed stays",
+                file=settings.store.outbox,
+            )
         async with _running(settings, address) as station:
             yield station
 
