@@ -272,13 +272,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from acquisition.faults import PROGRAM_FAULT, exit_code, sentence
+    from acquisition.faults import INTERRUPTED, PROGRAM_FAULT, exit_code, sentence
 
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
         sys.stderr.close()
-        return 0
+        return INTERRUPTED  # and not 0, which would say that an instrument conforms
     code = exit_code(error)
     if code == PROGRAM_FAULT:
         import traceback

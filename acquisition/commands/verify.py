@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from acquisition.commands.law import show_verification
 from acquisition.config import Bench, Instrument, Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.hands import BothHands, Hand, TechnicianHand
+from acquisition.instruments import is_simulated
 from acquisition.language import choose, t
 from acquisition.output import number, print_json
 from acquisition.routine import Point
@@ -24,17 +26,20 @@ from acquisition.session import (
     Verified,
     run,
 )
-from acquisition.station import Running, is_trial, running
+from acquisition.station import Running, running
 from broker.outbox import Outbox
 
 _RECEIPT_WITHIN = 3.0
 """How long a receipt is waited for before the terminal is given back [s]."""
+_BROKER_WITHIN = 1.0
+"""How long the broker is waited for where the run was over before it had answered [s]."""
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
     settings = load_station(arguments.config)
     choose(settings.console.language)
+    logging.basicConfig(level=logging.ERROR)  # a broker that is away is said at the end
     return asyncio.run(_verify(settings, arguments))
 
 
@@ -95,7 +100,7 @@ async def _guide(
     hand: Hand = TechnicianHand(subject.name)
     if arguments.unattended:
         hand = station.simulated_hand(bench, subject)
-    elif is_trial(bench):
+    elif all(is_simulated(instrument) for instrument in bench.instrument):
         hand = BothHands(hand, station.simulated_hand(bench, subject))
     async with aclosing(run(station.job(bench, subject, hand, order=order))) as events:
         return await _view(events, station, bench, subject, arguments)
@@ -108,6 +113,7 @@ async def _view(
     subject: Instrument,
     arguments: argparse.Namespace,
 ) -> int:
+    over = "\r\x1b[K" if sys.stderr.isatty() else ""  # over the line before
     total = 0
     code = NONCONFORMING
     said: list[str] = []
@@ -126,7 +132,7 @@ async def _view(
                 )
             case IndicationSeen(seen) if sys.stderr.isatty():
                 print(
-                    f"\r  {seen.text or t(seen.detail or '')} {seen.unit or ''}   ",
+                    f"{over}  {seen.text or t(seen.detail or '')} {seen.unit or ''}",
                     end="",
                     file=sys.stderr,
                     flush=True,
@@ -134,7 +140,7 @@ async def _view(
             case PointObserved(index, point, seen, added):
                 extra = "" if added is None else f"  ΔL {number(added)}"
                 print(
-                    f"\r  {index + 1}/{total} {_label(point)}: {seen.text} {seen.unit}{extra}",
+                    f"{over}  {index + 1}/{total} {_label(point)}: {seen.text} {seen.unit}{extra}",
                     file=sys.stderr,
                 )
             case Verified(result):
@@ -161,8 +167,9 @@ def _label(point: Point) -> str:
 async def _what_became_of_it(station: Running, record: Mapping[str, Any]) -> str:
     """Wait a moment for the receipt, and say where the verdict is now."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_RECEIPT_WITHIN):
+        async with asyncio.timeout(_BROKER_WITHIN):
             await station.publisher.connected.wait()
+        async with asyncio.timeout(_RECEIPT_WITHIN):
             await station.outbox.wait_until_receipted()
     stored = await station.outbox.stored_number(record["id"])
     if stored is not None:
