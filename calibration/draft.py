@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
+from calibration.legal_table import LegalTable
 from calibration.standard import Realised
 from calibration.uncertainty import Budget
 from calibration.verification import Reason
@@ -51,6 +52,8 @@ class DraftPoint:
     """A decision taken already on exact ratios that have no finite decimals."""
     row: int | None = None
     """Which point of the test's budget this is; None: its uncertainty is not evaluated."""
+    failure: Reason | None = None
+    """What is said when it does not conform, where the general sentence does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,7 @@ class Findings:
     """Values of the standards with the limits there."""
     provisional: bool
     """A table entry of low confidence was used."""
+    illegal: tuple[Reason, ...] = ()
+    """Why the verdict is computed but not legal, beyond what every routine is asked."""
+    tables: tuple[LegalTable, ...] = ()
+    """Further legal tables that were used: each needs the office's approval too."""

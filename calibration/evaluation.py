@@ -83,7 +83,10 @@ def evaluate(
         *illegal,
         *certificate_reasons(used, day),
         *adequacy_reasons(used, findings.realised, routine.standards_clause),
+        *findings.illegal,
     ]
+    for further in findings.tables:
+        legality += [*_approval(further, approved), *_in_force(further, day)]
     return Verification(
         verdict=verdict,
         routine=sheet.routine,

@@ -203,6 +203,8 @@ def _point_result(point: DraftPoint, verdict: Verdict, found: _Uncertain | None)
 
 
 def _failure(test: DraftTest, place: int, point: DraftPoint) -> Reason:
+    if point.failure is not None:
+        return point.failure
     values = {
         "test": test.name,
         "point": place + 1,
