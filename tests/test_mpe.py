@@ -1,14 +1,11 @@
-"""Legal limits at values: the published rows, both sides of every bound, and refusals."""
+"""Legal limits at values of R 76 and R 117, and what every table has in common."""
 
-import csv
 import datetime
 import doctest
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from hashlib import sha256
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,15 +28,6 @@ from calibration.mpe import (
 from calibration.refusal import Refused
 from calibration.units import parse_quantity
 
-BUILT = {"OIML R 76-1", "OIML R 117-1"}
-"""The Recommendations that have a table; the file holds the rows of all that will."""
-VECTORS = [
-    row
-    for row in csv.DictReader(
-        (Path(__file__).parent / "data" / "mpe_vectors.csv").read_text("utf-8").splitlines()
-    )
-    if row["recommendation"] in BUILT
-]
 FINEST = Decimal("0.000001")
 """Finest digit used for `one finest digit past a bound`."""
 
@@ -54,58 +42,6 @@ def limits(
         values=[parse_quantity(value)],
         characteristics=given,
     )
-
-
-def answer(row: dict[str, str]) -> Decimal:
-    """Ask for the limit that a published row states, in the row's unit."""
-    value = f"{row['quantity_value']} {row['quantity_unit']}"
-    parameter, _, condition = row["parameter"].partition("[")
-    given = dict([condition.removesuffix("]").split("=")]) if condition else {}
-    given = {name.lower(): text for name, text in given.items()}
-    ranges = re.search(r"Max=([\d/]+)kg e=([\d/]+)g", row["instrument_kind"])
-    if ranges:
-        pairs = zip(*(group.split("/") for group in ranges.groups()), strict=True)
-        given["ranges"] = ",".join(f"{maximum}kg:{e}g" for maximum, e in pairs)
-    if row["instrument_kind"] == "meter liquids":
-        given["line"] = "B"
-    table = "r76" if row["recommendation"] == "OIML R 76-1" else "r117"
-    if parameter == "repeatability_range":
-        found = repeatability_limit(
-            legal_table(table),
-            accuracy_class=row["accuracy_class"],
-            values=[parse_quantity(value)],
-            characteristics=given,
-        )
-    else:
-        # Emin is the limit at the minimum measured quantity itself.
-        assert parameter in {
-            "error_of_indication",
-            "error",
-            "Emin",
-            "error before Emin floor",
-            "relative_error V>=2L",
-        }
-        found = limits(table, row["accuracy_class"], value, row["stage"], **given)
-        assert found.lower == tuple(-limit for limit in found.upper if limit is not None)
-    (upper,) = found.upper
-    assert upper is not None
-    return units.Quantity(upper, found.unit).to(row["mpe_unit"]).magnitude
-
-
-@pytest.mark.parametrize(
-    "row",
-    VECTORS,
-    ids=lambda row: " ".join(
-        row[name]
-        for name in ("recommendation", "accuracy_class", "stage", "parameter", "quantity_value")
-    ),
-)
-def test_every_published_row_holds(row: dict[str, str]) -> None:
-    assert answer(row) == Decimal(row["mpe_value"])
-
-
-def test_no_published_row_is_missing() -> None:
-    assert len(VECTORS) == 173
 
 
 def bands() -> Iterator[Any]:
