@@ -86,11 +86,6 @@ class LegalTable:
         """List the stages of legal control."""
         return tuple(self.rules["stage"])
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """List every digest that the office must have approved: its own and its settings'."""
-        return (self.digest,) if self.settings is None else (self.digest, self.settings.digest)
-
     def valid(self, on: datetime.date) -> bool:
         """Tell whether the edition is in force on a day."""
         return self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)

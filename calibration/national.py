@@ -22,7 +22,6 @@ from calibration.legal_table import (
     confidences_in,
     digest_of,
     header_of,
-    legal_table,
     packaged,
     tables,
 )
@@ -285,11 +284,3 @@ def read_settings(content: bytes, file: str) -> NationalSettings:
     if problems:
         raise Refused("{file} is no settings file: {error}.", file=file, error=", ".join(problems))
     return settings
-
-
-def table_under(
-    name: str, settings: NationalSettings | None, on: datetime.date | None = None
-) -> LegalTable:
-    """Find a legal table and apply settings where there are any."""
-    table = legal_table(name, on)
-    return table if settings is None else applied(table, settings)

@@ -28,6 +28,7 @@ def main(arguments: argparse.Namespace) -> int:
         sheet,
         standards={} if station is None else standards_register(station),
         approved=frozenset() if station is None else approved_digests(station),
+        settings=() if station is None else station.law.in_force(),
     )
     body = result.to_dict()
     if arguments.plot is not None:
