@@ -4,7 +4,7 @@ Knows types and key paths such as ``test[0].added_load``. Refuses to know what t
 """
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -133,22 +133,36 @@ class Keys:
 
     def column(self, name: str, check: Check) -> tuple[Quantity, ...]:
         """Take one quantity or a list of them; at least one."""
-        if name not in self._given:
-            raise Refused("this key is missing.", key=self.path(name))
-        given = self._given[name]
-        key = self.path(name)
-        if not isinstance(given, list | tuple):
-            rows = [(key, given)]
-        else:
-            rows = [(f"{key}[{index}]", value) for index, value in enumerate(given)]
-        if not rows:
-            raise Refused("this list is empty.", key=key)
         found = []
-        for place, value in rows:
+        for place, value in self._rows(name):
             quantity = parse_quantity(_text(value, place), key=place)
             check(quantity, place)
             found.append(quantity)
         return tuple(found)
+
+    def _rows(self, name: str) -> list[tuple[str, object]]:
+        """Give one value or each of a list with its key path."""
+        key = self.path(name)
+        if name not in self._given:
+            raise Refused("this key is missing.", key=key)
+        given = self._given[name]
+        if not isinstance(given, list | tuple):
+            return [(key, given)]
+        if not given:
+            raise Refused("this list is empty.", key=key)
+        return [(f"{key}[{index}]", value) for index, value in enumerate(given)]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Take one text or a list of them; at least one."""
+        return tuple(_text(value, key) for key, value in self._rows(name))
+
+    def flags(self, name: str) -> tuple[bool, ...]:
+        """Take true or false, or a list of them; at least one."""
+        rows = self._rows(name)
+        for key, value in rows:
+            if not isinstance(value, bool):
+                raise Refused("this is true or false.", key=key)
+        return tuple(bool(value) for _, value in rows)
 
     def table(self, name: str) -> "Keys":
         """Take a table that must be there."""
@@ -178,9 +192,9 @@ def _text(value: object, key: str) -> str:
 def same_length(
     keys: Keys,
     name: str,
-    column: tuple[Quantity, ...],
+    column: Sequence[object],
     other: str,
-    rows: tuple[Quantity, ...],
+    rows: Sequence[object],
 ) -> None:
     """Refuse two columns of one test that have different numbers of rows."""
     if len(column) != len(rows):
