@@ -29,7 +29,12 @@ READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
 ROUTINES = tuple(READERS)
 
 _ENVIRONMENT = {"temperature": "°C", "humidity": PERCENT, "pressure": "hPa"}
-_KEYS = ["routine", "stage", "date", "table", "instrument", "standards", "environment", "test"]
+_KEYS = (
+    *("routine", "stage", "date", "table", "setting"),
+    *("instrument", "standards", "environment", "test"),
+)
+_MORE = {"volume-meter": ("liquid",), "fuel-dispenser": ("liquid",)}
+"""Keys of a sheet that only one routine knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ class Sheet:
 
 def parse_sheet(mapping: Mapping[str, Any]) -> Sheet:
     """Read a sheet from a TOML or JSON mapping; a Refused names the key that is wrong."""
-    keys = Keys(mapping, "", _KEYS)
+    keys = Keys(mapping, "")
     routine = keys.choice("routine", ROUTINES)
+    keys.only(*_KEYS, *_MORE.get(routine, ()))
     return Sheet(
         routine=routine,
         stage=keys.choice("stage", STAGES),

@@ -65,6 +65,12 @@ class Standard:
     """Temperature for which its values hold; never assumed."""
     expansion: Quantity | None = None
     """Cubical (volume) or linear (length) thermal expansion coefficient [1/K]."""
+    interval: Quantity | None = None
+    """Smallest interval of its own display or scale."""
+    drip_time: Quantity | None = None
+    """Time that a test measure drips before it counts as empty, as its certificate says."""
+    wetted: bool | None = None
+    """A test measure holds its value wetted and drained (true) or wiped dry (false)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class Realised:
     mpe: Decimal
     """Magnitude of the maximum permissible error there [unit]."""
     unit: str
+    expanded_uncertainty: Decimal | None = None
+    """Of the value, where a routine found it [unit]; None: the errors of the standards add."""
 
 
 def resolved(
@@ -151,8 +159,9 @@ def adequacy_reasons(
 ) -> list[Reason]:
     """Find where the standards together are too coarse: sum of errors > MPE / 3.
 
-    Errors of standards used together add (two weights on one receptor). A standard of another
-    kind of quantity, such as a thermometer, takes no part; one that states nothing is reported.
+    Errors of standards used together add (two weights on one receptor), unless the routine found
+    the uncertainty of the value itself. A standard of another kind of quantity, such as a
+    thermometer, takes no part; one that states nothing is reported.
     """
     if not realised:
         return []
@@ -179,7 +188,8 @@ def adequacy_reasons(
         percent += max(relative, default=Decimal(0))
         fixed += max(absolute, default=Decimal(0))
         assessed = assessed or bool(usable)
-    if standards and not assessed and not reasons:
+    evaluated = all(point.expanded_uncertainty is not None for point in realised)
+    if standards and not assessed and not reasons and not evaluated:
         reasons.append(
             Reason(
                 "standard-unfit",
@@ -188,7 +198,9 @@ def adequacy_reasons(
             )
         )
     for point in realised:
-        error = fixed + (percent * point.value).scaleb(-2)
+        error = point.expanded_uncertainty
+        if error is None:
+            error = fixed + (percent * point.value).scaleb(-2)
         if SHARE * error > point.mpe:
             values = {
                 "value": f"{point.value:f} {unit}",
@@ -230,4 +242,6 @@ def correction_percent(standards: Sequence[Standard]) -> Decimal:
 
 
 def _stated(standard: Standard) -> list[Quantity]:
-    return [q for q in (standard.mpe, standard.expanded_uncertainty) if q is not None]
+    of_points = [point.expanded_uncertainty for point in standard.points]
+    whole = (standard.mpe, standard.expanded_uncertainty, *of_points)
+    return [quantity for quantity in whole if quantity is not None]

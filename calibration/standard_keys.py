@@ -27,6 +27,9 @@ _DETAILS = frozenset(
         "density",
         "reference_temperature",
         "expansion",
+        "interval",
+        "drip_time",
+        "wetted",
     ]
 )
 
@@ -56,6 +59,9 @@ def read_standard(keys: Keys) -> NamedStandard:
         density=keys.positive("density", "kg/m³", None),
         reference_temperature=_temperature(keys),
         expansion=keys.positive("expansion", "1/K", None),
+        interval=_above_zero(keys, "interval"),
+        drip_time=keys.positive("drip_time", "s", None),
+        wetted=keys.flag("wetted") if "wetted" in keys else None,
     )
     return NamedStandard(standard, in_full=any(name in keys for name in _DETAILS))
 
