@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from calibration.refusal import Refused
 from calibration.routines.volume_sheet import MeterSheet, read_meter
 from calibration.routines.weighing_sheet import WeighingSheet, read_weighing
 from calibration.sheet_keys import IDENTITY, Keys, require_kind
@@ -28,7 +29,15 @@ READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
 )
 ROUTINES = tuple(READERS)
 
-_ENVIRONMENT = {"temperature": "°C", "humidity": PERCENT, "pressure": "hPa"}
+_ENVIRONMENT = {
+    "temperature": "°C",
+    "humidity": PERCENT,
+    "pressure": "hPa",
+    "temperature_uncertainty": "K",
+    "humidity_uncertainty": PERCENT,
+    "pressure_uncertainty": "hPa",
+}
+"""Quantities and their expanded uncertainties (k = 2), with an example of their unit."""
 _KEYS = (
     *("routine", "stage", "date", "table", "setting"),
     *("instrument", "standards", "environment", "test"),
@@ -95,5 +104,7 @@ def _environment(sheet: Keys) -> Mapping[str, Quantity]:
         quantity = keys.optional_quantity(name)
         if quantity is not None:
             require_kind(quantity, unit, keys.path(name))
+            if name.endswith("_uncertainty") and quantity.magnitude <= 0:
+                raise Refused("{value} is not more than 0.", key=keys.path(name), value=quantity)
             found[name] = quantity
     return MappingProxyType(found)

@@ -27,6 +27,8 @@ class CalibrationPoint:
     """To be added to what the standard indicates or realises (VIM 2.53): absolute or ``%``."""
     expanded_uncertainty: Quantity | None
     """Of the correction, with the standard's coverage factor: absolute or ``%``."""
+    drift: Quantity | None = None
+    """Largest change here since the calibration, where it differs from the standard's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Standard:
     """Nominal values of the weights in a set, each as often as it is there."""
     density: Quantity | None = None
     """Density of the material of weights."""
+    density_uncertainty: Quantity | None = None
+    """Expanded uncertainty of the density, with the standard's coverage factor."""
     reference_temperature: Quantity | None = None
     """Temperature for which its values hold; never assumed."""
     expansion: Quantity | None = None

@@ -25,6 +25,7 @@ _DETAILS = frozenset(
         "nominal",
         "weights",
         "density",
+        "density_uncertainty",
         "reference_temperature",
         "expansion",
         "interval",
@@ -32,6 +33,7 @@ _DETAILS = frozenset(
         "wetted",
     ]
 )
+_POINT = ("nominal", "value", "correction", "expanded_uncertainty", "drift")
 
 
 def read_standard(keys: Keys) -> NamedStandard:
@@ -57,6 +59,7 @@ def read_standard(keys: Keys) -> NamedStandard:
         nominal=_above_zero(keys, "nominal"),
         weights=keys.column("weights", kind_of("g")) if "weights" in keys else (),
         density=keys.positive("density", "kg/m³", None),
+        density_uncertainty=keys.positive("density_uncertainty", "kg/m³", None),
         reference_temperature=_temperature(keys),
         expansion=keys.positive("expansion", "1/K", None),
         interval=_above_zero(keys, "interval"),
@@ -83,7 +86,7 @@ def _temperature(keys: Keys) -> Quantity | None:
 def _points(keys: Keys) -> tuple[CalibrationPoint, ...]:
     points: list[CalibrationPoint] = []
     for key, entry in keys.tables("point"):
-        row = Keys(entry, key, ("nominal", "value", "correction", "expanded_uncertainty"))
+        row = Keys(entry, key, _POINT)
         nominal = row.optional_quantity("nominal")
         if nominal is None:
             raise Refused("this key is missing.", key=row.path("nominal"))
@@ -101,6 +104,11 @@ def _points(keys: Keys) -> tuple[CalibrationPoint, ...]:
         if points and nominal.to(points[-1].nominal.unit).magnitude <= points[-1].nominal.magnitude:
             raise Refused("the points of a certificate ascend.", key=row.path("nominal"))
         points.append(
-            CalibrationPoint(nominal, correction, _above_zero(row, "expanded_uncertainty"))
+            CalibrationPoint(
+                nominal,
+                correction,
+                _above_zero(row, "expanded_uncertainty"),
+                _above_zero(row, "drift"),
+            )
         )
     return tuple(points)
