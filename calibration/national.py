@@ -225,7 +225,7 @@ def overridden(settings: NationalSettings, overrides: Iterable[Override]) -> Nat
             )
         if (override.key in _TEXTS) != isinstance(override.value, str):
             sort = "a text in quotes" if override.key in _TEXTS else "a number"
-            raise Refused("{name} is {sort}.", name=override.key, sort=sort)
+            raise Refused("a decision over {name} is {sort}.", name=override.key, sort=sort)
         if isinstance(override.value, Decimal) and override.value <= 0:
             raise Refused("{value} is not more than 0.", value=override.value)
         part, _, rest = override.key.partition(".")

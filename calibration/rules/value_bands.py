@@ -27,6 +27,10 @@ from calibration.rules.question import Question
 from calibration.units import PERCENT, Quantity, finite, parse_quantity, same_digits
 
 
+PERCENT_OF = ("the volume passed", "the energy passed")
+"""What a percentage can be of when it is not the value."""
+
+
 def value_unit(question: Question, unit: str) -> str:
     """Give the unit in which values are looked up: their own where that keeps their digits."""
     stated = str(question.entry["value"])
@@ -41,7 +45,7 @@ def answer_unit(question: Question, curve: LimitCurve) -> str:
 def curve(question: Question, unit: str) -> LimitCurve:
     """Build the limits of one class, stage and instrument."""
     entry = question.entry
-    relative = "percent_of" in entry
+    relative = entry.get("percent_of") in PERCENT_OF
     bands = [_band(question, band, unit, relative) for band in _bands(entry)]
     ends = [end for band in bands if (end := _end(question, band.stated, unit))]
     least = _least(question, unit)
