@@ -108,10 +108,21 @@ def test_a_silent_meter_gets_one_sentence_and_exit_code_3(tmp_path: Path) -> Non
         ("modbus", "rtu:///dev/ttyNOWHERE", "rtu:///dev/ttyNOWHERE cannot be reached"),
     ],
 )
-def test_a_wrong_port_gets_one_sentence_and_exit_code_3(driver: str, port: str, named: str) -> None:
+def test_a_wrong_port_gets_one_sentence_and_exit_code_3(
+    driver: str, port: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     extra = ("--set", f"map={MAP}") if driver == "modbus" else ()
-    done = tera("read", "--driver", driver, "--port", port, "--count", "1", *extra)
-    assert named in sentence(done, 3)
+    arguments = ("read", "--driver", driver, "--port", port, "--count", "1", *extra)
+    assert named in sentence(in_here(capsys, *arguments), 3)
+
+
+def in_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
+    """Run the command line without a process of its own, where only what it says matters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERA_LANG", "en")
+        code = main(arguments)
+    out, said = capsys.readouterr()
+    return Done(arguments, code, out.encode(), said.encode())
 
 
 async def test_a_wrong_baud_rate_gets_one_sentence_and_exit_code_3(tmp_path: Path) -> None:
@@ -153,17 +164,9 @@ async def test_a_port_that_another_program_holds_is_named(tmp_path: Path) -> Non
     ],
 )
 def test_bad_settings_get_one_sentence_that_names_them_and_exit_code_2(
-    arguments: tuple[str, ...],
-    named: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TERA_LANG", "en")
-    code = main(arguments)
-    out, said = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert len(said.splitlines()) == 1
-    assert named in said
+    assert named in sentence(in_here(capsys, *arguments), 2)
 
 
 def test_decode_finds_the_frames_in_noise_and_nothing_else() -> None:
@@ -433,10 +436,13 @@ def test_verify_never_calls_a_simulated_instrument_legal_and_says_why(tmp_path: 
 
 
 def test_a_meter_is_verified_by_name_and_each_delivery_is_shown(tmp_path: Path) -> None:
-    config = write_station(tmp_path, METER_BENCH)
+    head, _, rest = METER_BENCH.partition('[[bench.flow]]\nrate = "30 L/min"')
+    one_flow = head + rest[rest.index("[[bench.instrument]]") :]
+    config = write_station(tmp_path, one_flow.replace("runs = 3", "runs = 1"))
     done = tera("verify", "meter-uji", "--unattended", "--config", config, "--json")
-    assert done.returncode == 0, done.stderr.decode()
-    assert "9/9 accuracy 10 L/min: " in done.stderr.decode()
+    assert done.returncode == 1, done.stderr.decode()
+    assert rows(done)[0]["verdict"] == "indeterminate"  # the law wants more than one flow rate
+    assert "1/1 accuracy 50 L/min: " in done.stderr.decode()
 
 
 def test_a_technician_is_asked_for_each_load_and_enter_means_done(tmp_path: Path) -> None:
