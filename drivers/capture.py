@@ -13,6 +13,8 @@ Format, one record after another, all integers big-endian:
 A record that is cut or damaged ends the file: what stands before it is readable.
 """
 
+import contextlib
+import os
 import struct
 import time
 import zlib
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from drivers.errors import BadDriverSettings
+from drivers.errors import BadDriverSettings, DriverError
 
 _MAGIC: Final = b"TERACAP1"
 _HEAD: Final = struct.Struct(">cqqI")
@@ -47,12 +49,12 @@ class Capture:
 
     def __init__(self, path: Path) -> None:
         """Open or continue a file; a damaged tail is cut off first."""
-        whole = _whole_length(path) if path.exists() else 0
+        self._path = path
+        self._whole = _whole_length(path) if path.exists() else 0
         self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
-        self._file.truncate(whole)
-        self._file.seek(whole)
-        if whole == 0:
-            self._file.write(_MAGIC)
+        self._cut()
+        if self._whole == 0:
+            self._append(_MAGIC)
         boot = Path("/proc/sys/kernel/random/boot_id")
         self.record("session", boot.read_bytes().strip() if boot.exists() else b"")
 
@@ -60,11 +62,34 @@ class Capture:
         """Keep bytes with their direction and the time now."""
         head = _HEAD.pack(_MARKS[direction], time.monotonic_ns(), time.time_ns(), len(data))
         body = head + data
-        self._file.write(body + zlib.crc32(body).to_bytes(4, "big"))
+        self._append(body + zlib.crc32(body).to_bytes(4, "big"))
+
+    def _append(self, data: bytes) -> None:
+        """Write all of it or nothing: half a record would hide all that follow."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._cut()
+            raise DriverError(
+                "The capture {file} cannot be written ({reason}): make room on the disk.",
+                file=self._path,
+                reason=error.strerror,
+            ) from error
+        self._whole += len(data)
+
+    def _cut(self) -> None:
+        """Cut off what is no whole record."""
+        self._file.truncate(self._whole)
+        self._file.seek(self._whole)
 
     def close(self) -> None:
-        """Hand the file to the disk and close it."""
-        self._file.close()
+        """Hand the file to the disk and close it; closing it again is nothing."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
 
 
 def read_capture(path: Path) -> Iterator[Chunk]:

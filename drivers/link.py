@@ -13,13 +13,21 @@ import re
 import socket
 import stat
 import termios
-from pathlib import Path
-from typing import Protocol
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import serial
 
 from drivers.errors import BadDriverSettings, LinkLost
 from drivers.indication import Origin
+
+_CONNECTED_WITHIN: Final = 5.0
+"""How long a serial server may take to accept a connection [s]."""
+_BACKLOG: Final = 2048
+"""A read of fewer bytes emptied the line: a tty gives up to 4095 at once, a socket 65536."""
+_PTY_MAJORS: Final = frozenset({3, *range(136, 144)})
+"""Device numbers of pseudo-terminals (Linux, Documentation/admin-guide/devices.txt)."""
 
 
 class Tee(Protocol):
@@ -39,6 +47,10 @@ class Link(Protocol):
     @property
     def local(self) -> bool:
         """Whether the line ends in software on this machine."""
+
+    @property
+    def since_ns(self) -> int:
+        """Monotonic clock [ns]: no byte of the last ``receive`` had arrived before this."""
 
     async def open(self) -> None:
         """Open the line; LinkLost says why it cannot be opened."""
@@ -73,7 +85,8 @@ def open_link(
             "{baudrate} is no speed: write the baud rate as in 19200.", baudrate=baudrate
         )
     scheme, separator, place = port.partition("://")
-    if separator and not (scheme == "socket" and re.fullmatch(r".+:\d{1,5}/?", place)):
+    server = re.fullmatch(r"(.+):(\d{1,5})/?", place) if scheme == "socket" else None
+    if separator and not (server and 0 < int(server[2]) < 65536):
         raise BadDriverSettings(
             "{port} is no serial port: write a device path or socket://host:port.", port=port
         )
@@ -81,63 +94,88 @@ def open_link(
 
 
 class SerialLink:
-    """A serial device, pty or serial server."""
+    """A serial device, pty or serial server; one task at a time may receive, and one send."""
 
     def __init__(
         self, port: str, baudrate: int, bits: str, parity: str, stop: str, capture: Tee | None
     ) -> None:
         self.address = port
-        self._pty = _is_pty(port)
-        self._baudrate, self._bits, self._stop = baudrate, int(bits), int(stop)
-        self._parity = serial.PARITY_NONE if self._pty else parity  # a pty has no parity
+        self.since_ns = 0
+        self._baudrate, self._bits, self._parity, self._stop = (
+            baudrate,
+            int(bits),
+            parity,
+            int(stop),
+        )
         self._capture = capture
-        self._port: serial.SerialBase | None = None
-        self._readable = asyncio.Event()
-        self._remote_is_here = _is_loopback(port)
+        self._port: serial.Serial | socket.socket | None = None
+        self._waiting: set[asyncio.Event] = set()
+        self._empty_ns = 0
+        self._ends_here = _is_pty(port) or _is_loopback(port)
 
     @property
     def local(self) -> bool:
-        """Whether the line ends in software on this machine."""
-        return self._pty or self._remote_is_here
+        """Whether the line ends in software on this machine: by name, and once open for certain."""
+        return self._ends_here
 
     async def open(self) -> None:
         """Open and lock the port, in a thread: opening a device or a socket may block."""
         await self.close()
+        began_ns = time.monotonic_ns()
         opening = asyncio.get_running_loop().run_in_executor(None, self._open)
         try:
-            self._port = await asyncio.shield(opening)
+            port = await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
-        self._readable.clear()
-        asyncio.get_running_loop().add_reader(self._port.fileno(), self._readable.set)
+        self._port = port
+        self.since_ns = self._empty_ns = began_ns
 
-    def _open(self) -> serial.SerialBase:
-        if "://" not in self.address and not Path(self.address).exists():
-            raise LinkLost(
-                "There is no port {port}: check the cable and the name.", port=self.address
-            )
+    def _open(self) -> serial.Serial | socket.socket:
         try:
-            port = serial.serial_for_url(
-                self.address,
-                do_not_open=True,
-                baudrate=self._baudrate,
-                bytesize=self._bits,
-                parity=self._parity,
-                stopbits=self._stop,
-                timeout=0,
-                exclusive=True,
-            )
-            port.open()
-        except (OSError, ValueError, serial.SerialException) as error:
+            port = self._connect() if "://" in self.address else self._open_device()
+            try:
+                self._ends_here = _is_loopback(self.address) or _ends_here(port.fileno())
+            except OSError:
+                port.close()
+                raise
+        except (OSError, ValueError, termios.error) as error:
             raise self._not_opened(error) from error
-        if os.isatty(port.fileno()):
+        return port
+
+    def _connect(self) -> socket.socket:
+        # Not pyserial's socket://, whose close sleeps for 0.3 s in whoever calls it.
+        host, _, number = self.address.partition("://")[2].rstrip("/").rpartition(":")
+        line = socket.create_connection((host.strip("[]"), int(number)), _CONNECTED_WITHIN)
+        line.setblocking(False)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return line
+
+    def _open_device(self) -> serial.Serial:
+        pty = _is_pty(self.address)  # always 8N: asked for anything else, it refuses all there is
+        port = serial.Serial(
+            baudrate=self._baudrate,
+            bytesize=serial.EIGHTBITS if pty else self._bits,
+            parity=serial.PARITY_NONE if pty else self._parity,
+            stopbits=self._stop,
+            timeout=0,
+            exclusive=True,
+        )
+        port.port = self.address
+        port.open()
+        try:
             _wait_for_bytes(port.fileno())
-        self._remote_is_here = self._remote_is_here or _ends_here(port.fileno())
+        except termios.error:
+            port.close()
+            raise
         return port
 
     def _not_opened(self, error: Exception) -> LinkLost:
         number = getattr(error, "errno", None)
+        if number in (errno.ENOENT, errno.ENOTDIR):
+            return LinkLost(
+                "There is no port {port}: check the cable and the name.", port=self.address
+            )
         if number in (errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK):
             return LinkLost(
                 "The port {port} is in use by another program: end that first.", port=self.address
@@ -148,7 +186,7 @@ class SerialLink:
                 port=self.address,
             )
         cause = error.__cause__ or error.__context__ or error
-        reason = getattr(cause, "strerror", None) or str(error)
+        reason = getattr(cause, "strerror", None) or str((cause.args or (cause,))[-1])
         return LinkLost(
             "The port {port} cannot be opened ({reason}): check the port, the cable and the device.",
             port=self.address,
@@ -157,46 +195,78 @@ class SerialLink:
 
     async def receive(self) -> bytes:
         """Wait for at least one byte; LinkLost when the line is gone."""
+        loop = asyncio.get_running_loop()
         while True:
             if self._port is None:
                 raise self._gone("closed")
+            now_ns = time.monotonic_ns()
             try:
                 data = os.read(self._port.fileno(), 65536)
-            except (BlockingIOError, InterruptedError):
-                self._readable.clear()
-                await self._readable.wait()
+            except BlockingIOError:
+                self._empty_ns = now_ns
+                await self._until(loop.add_reader, loop.remove_reader)
                 continue
             except OSError as error:
                 raise self._gone(error.strerror) from error
             if not data:
                 # a tty that hung up and a socket that was shut both read as empty
                 raise self._gone("hung up")
+            self.since_ns = self._empty_ns
+            if len(data) < _BACKLOG:
+                self._empty_ns = now_ns
             if self._capture is not None:
                 self._capture.record("received", data)
             return data
 
     async def send(self, data: bytes) -> None:
         """Send all bytes; LinkLost when the line is gone."""
-        if self._capture is not None:
-            self._capture.record("sent", data)
-        rest = memoryview(data)
+        loop = asyncio.get_running_loop()
+        rest = data
         while rest:
             if self._port is None:
                 raise self._gone("closed")
             try:
-                rest = rest[os.write(self._port.fileno(), rest) :]
+                written = os.write(self._port.fileno(), rest)
             except BlockingIOError:
-                await _writable(self._port.fileno())
+                await self._until(loop.add_writer, loop.remove_writer)
+                continue
             except OSError as error:
                 raise self._gone(error.strerror) from error
+            if self._capture is not None:
+                self._capture.record("sent", rest[:written])
+            rest = rest[written:]
+
+    async def _until(
+        self, watch: Callable[[int, Callable[[], None]], None], unwatch: Callable[[int], bool]
+    ) -> None:
+        """Wait until the line can be read or written, or is closed.
+
+        The loop watches only meanwhile: it would spin on bytes that nobody takes.
+        """
+        port = self._port
+        if port is None:
+            return
+        ready = asyncio.Event()
+        self._waiting.add(ready)
+        watch(port.fileno(), ready.set)
+        try:
+            await ready.wait()
+        finally:
+            self._waiting.discard(ready)
+            if self._port is port:
+                unwatch(port.fileno())
 
     async def close(self) -> None:
         """Close the line; closing a closed line is nothing."""
         port, self._port = self._port, None
-        self._readable.set()
-        if port is not None:
-            asyncio.get_running_loop().remove_reader(port.fileno())
-            port.close()
+        if port is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(port.fileno())
+        loop.remove_writer(port.fileno())
+        for ready in self._waiting:
+            ready.set()
+        port.close()
 
     def _gone(self, reason: str | None) -> LinkLost:
         return LinkLost(
@@ -214,17 +284,7 @@ def _wait_for_bytes(descriptor: int) -> None:
     termios.tcsetattr(descriptor, termios.TCSANOW, settings)
 
 
-async def _writable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_writer(descriptor, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(descriptor)
-
-
-def _close_late(opening: "asyncio.Future[serial.SerialBase]") -> None:
+def _close_late(opening: "asyncio.Future[serial.Serial | socket.socket]") -> None:
     """Close a port whose opening finished after everyone had gone."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
@@ -232,14 +292,6 @@ def _close_late(opening: "asyncio.Future[serial.SerialBase]") -> None:
 
 def _is_pty(port: str) -> bool:
     return "://" not in port and os.path.realpath(port).startswith("/dev/pts/")
-
-
-def _ends_here(descriptor: int) -> bool:
-    """Say whether a socket's other end is an address of this machine."""
-    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-        return False
-    with socket.socket(fileno=os.dup(descriptor)) as line:
-        return bool(line.getpeername()[0] == line.getsockname()[0])
 
 
 def _is_loopback(port: str) -> bool:
@@ -252,3 +304,22 @@ def _is_loopback(port: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _ends_here(descriptor: int) -> bool:
+    """Say whether a program on this machine holds the other end of an open line."""
+    state = os.fstat(descriptor)
+    if not stat.S_ISSOCK(state.st_mode):
+        return os.major(state.st_rdev) in _PTY_MAJORS
+    with socket.socket(fileno=os.dup(descriptor)) as line:
+        return _is_an_address_of_ours(line.family, line.getpeername())
+
+
+def _is_an_address_of_ours(family: int, peer: tuple[str, int]) -> bool:
+    """Try to bind it, as only a machine's own addresses can be."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((peer[0], 0, *peer[2:]))
+        except OSError:
+            return False
+        return True

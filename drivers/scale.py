@@ -6,7 +6,8 @@ Refuses to show an old value as new: before every poll and after every fault the
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -17,6 +18,8 @@ from drivers.framing import Framer
 from drivers.indication import Condition, Indication, Origin
 from drivers.link import Link, origin_of
 
+_A_MOMENT: Final = 0.02
+"""What a port still held when it was opened is here after this [s]."""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 _PATIENCE_LISTENING: Final = 3.0
@@ -75,7 +78,9 @@ class Scale:
         self._framer: Framer = codec.framer()
         self._sequence = 0
         self._open = False
-        self._floor_ns = self._read_ns = 0
+        self._answer_pending = False
+        self._refusal: InstrumentRefused | None = None
+        self._floor_ns = 0
         self._due = 0.0
         self._turn = asyncio.Lock()
 
@@ -91,13 +96,10 @@ class Scale:
         try:
             while True:
                 try:
-                    await self._reopen()
-                    if self._mode == "listen" and self._codec.requests.stream is not None:
-                        await self._link.send(self._codec.requests.stream)
                     while True:
                         for frame in await self._next():
-                            self.last_error, shown, pause = None, "", _FIRST_PAUSE
                             if isinstance(frame.message, Decoded):
+                                self.last_error, shown, pause = None, "", _FIRST_PAUSE
                                 yield self._indication(frame.message, frame)
                 except DriverError as error:
                     self.last_error = error
@@ -105,13 +107,15 @@ class Scale:
                     if (fault := str(error)) != shown:
                         shown = fault
                         yield self._fault(fault)
-                await self._link.close()
-                self._open = False
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
-            self._open = False
-            await self._link.close()
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the line, after the exchange on it; the next request opens it again."""
+        async with self._turn:
+            await self._close()
 
     async def command(self, request: bytes) -> tuple[Answer, ...]:
         """Send a command and return its answer, all lines of it; only for a polled scale."""
@@ -121,16 +125,15 @@ class Scale:
             )
         name = request.strip().decode("ascii").partition(" ")[0]
         answers: list[Answer] = []
-        async with self._turn:
-            if not self._open:
-                await self._reopen()
+        async with self._line():
             deadline = await self._ask(request)
             while True:
-                for frame in await self._read(deadline):
+                for frame in await self._read(deadline, self._timeout):
                     message = self._understood(frame.message, request)
                     if isinstance(message, Answer) and message.command == name:
                         answers.append(message)
                         if message.status != "B":
+                            self._answer_pending = False
                             return tuple(answers)
 
     async def identity(self) -> tuple[str, ...]:
@@ -156,16 +159,39 @@ class Scale:
             raise BadDriverSettings(
                 "The protocol {name} has no such command.", name=self._codec.name
             )
-        return any(answer.status in "AS" for answer in await self.command(request))
+        return any(answer.status in ("A", "S") for answer in await self.command(request))
+
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[None]:
+        """Hold the line, open, for one exchange; one that fails or is cancelled closes it."""
+        async with self._turn:
+            try:
+                if not self._open:
+                    await self._reopen()
+                yield
+            except InstrumentRefused:  # that is an answer
+                self._answer_pending = False
+                raise
+            except BaseException:
+                await self._close()
+                raise
 
     async def _reopen(self) -> None:
         await self._link.open()
         self._open = True
         self._count(opened=1)
         self._due = time.monotonic()
+        self._floor_ns = time.monotonic_ns()
         # What the port still held, and an answer that comes too late to a request of before, is old.
-        await self._until_quiet(self._timeout if self.last_error else 0.02)
-        self._floor_ns = self._read_ns = time.monotonic_ns()
+        await self._until_quiet(self._timeout if self._answer_pending else _A_MOMENT)
+        self._answer_pending = False
+        if self._mode == "listen" and self._codec.requests.stream is not None:
+            self._refusal = None
+            await self._send(self._codec.requests.stream)
+
+    async def _close(self) -> None:
+        self._open = False
+        await self._link.close()
 
     async def _until_quiet(self, quiet: float) -> None:
         """Throw bytes away until none came for ``quiet`` seconds; a stream never gets quiet."""
@@ -177,30 +203,58 @@ class Scale:
                     self._count(bytes=len(await self._link.receive()))
             except TimeoutError:
                 return
+            await asyncio.sleep(0)  # a line that never pauses shall not hold up the others
 
     async def _next(self) -> list[_Frame]:
         if self._mode == "listen":
-            return await self._read(time.monotonic() + max(self._timeout, _PATIENCE_LISTENING))
+            async with self._line():
+                return await self._listen()
         await asyncio.sleep(self._due - time.monotonic())
-        async with self._turn:
+        async with self._line():
             frame = await self._poll(self._codec.requests.poll or b"")
         self._due = max(self._due + self._interval, time.monotonic())
         return [frame]
+
+    async def _listen(self) -> list[_Frame]:
+        patience = max(self._timeout, _PATIENCE_LISTENING)
+        try:
+            frames = await self._read(time.monotonic() + patience, patience)
+        except NoAnswer as error:
+            if self._refusal is None:
+                raise
+            await self._close()
+            raise self._refusal from error
+        for frame in frames:
+            try:
+                self._understood(frame.message, self._codec.requests.stream or b"")
+            except InstrumentRefused as refusal:
+                # a scale that prints by itself need not know the request: only silence tells
+                self._refusal = refusal
+        return frames
 
     async def _poll(self, request: bytes) -> _Frame:
         """Ask for one indication; what comes back is as old as the request at most."""
         sent_ns = time.monotonic_ns()
         deadline = await self._ask(request)
         while True:
-            for frame in await self._read(deadline):
+            for frame in await self._read(deadline, self._timeout):
                 if isinstance(self._understood(frame.message, request), Decoded):
+                    self._answer_pending = False
                     return replace(frame, since_ns=sent_ns)
 
     async def _ask(self, request: bytes) -> float:
         """Send a request into an emptied line; return when its answer is overdue."""
         await self._until_quiet(0)
-        await self._link.send(request)
+        self._answer_pending = True
+        await self._send(request)
         return time.monotonic() + self._timeout
+
+    async def _send(self, request: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._link.send(request)
+        except TimeoutError:
+            raise self._nothing(self._timeout, seen=0) from None
 
     def _understood(self, message: Decoded | Answer, request: bytes) -> Decoded | Answer:
         if isinstance(message, Answer) and message.error:
@@ -213,10 +267,11 @@ class Scale:
             )
         return message
 
-    async def _read(self, deadline: float) -> list[_Frame]:
+    async def _read(self, deadline: float, patience: float) -> list[_Frame]:
         """Return the frames that complete next; NoAnswer or Garbled when none does in time."""
-        began, seen = time.monotonic(), 0
+        seen = 0
         while (left := deadline - time.monotonic()) > 0:
+            await asyncio.sleep(0)  # as above
             try:
                 async with asyncio.timeout(left):
                     data = await self._link.receive()
@@ -227,19 +282,16 @@ class Scale:
             frames = []
             for raw in self._framer.feed(data):
                 try:
-                    message = self._codec.decode(raw)
+                    frames.append(_Frame(raw, self._codec.decode(raw), self._floor_ns, arrived_ns))
                 except Garbled:
                     self._count(garbled=1)
-                    continue
-                # The next frame began after this one had ended, and this one ended after the
-                # read before: what the system had buffered longer would have come with that.
-                since_ns, self._floor_ns = self._floor_ns, self._read_ns
-                frames.append(_Frame(raw, message, since_ns, arrived_ns))
-            self._read_ns = arrived_ns
+                # The next frame began after this one had ended, which is after the line had last
+                # been seen empty.
+                self._floor_ns = self._link.since_ns
             self._count(bytes=len(data), frames=len(frames))
             if frames:
                 return frames
-        raise self._nothing(deadline - began, seen)
+        raise self._nothing(patience, seen)
 
     def _nothing(self, patience: float, seen: int) -> DriverError:
         if seen:
@@ -252,7 +304,7 @@ class Scale:
             "{name} at {port} did not answer within {timeout} s: check its power, cable and settings.",
             name=self.name,
             port=self._link.address,
-            timeout=round(patience, 3),
+            timeout=patience,
         )
 
     def _indication(self, said: Decoded, frame: _Frame) -> Indication:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from drivers.codecs.codec import Answer, Decoded
-from drivers.codecs.mt_sics import MtSics
+from drivers.codecs.mt_sics import PRINTED, MtSics
 from drivers.errors import BadDriverSettings, LinkLost
 from drivers.framing import LineFramer
 from drivers.indication import Condition
@@ -50,6 +50,12 @@ class SimulatedScale:
         seed: int = 1,
     ) -> None:
         """Make a scale; ``display_cycle`` [s] is the interval of streamed indications."""
+        if unit not in PRINTED:
+            raise BadDriverSettings(
+                "A simulated scale cannot show {unit}: choose from {known}.",
+                unit=unit,
+                known=", ".join(PRINTED),
+            )
         self.unit = unit
         self.physics = physics
         self._cycle = display_cycle
@@ -104,9 +110,11 @@ class SimulatedScale:
 
     async def stop(self) -> None:
         """Take the line away."""
-        for task in (*self._tasks, *([self._stream] if self._stream else [])):
+        tasks = (*self._tasks, *([self._stream] if self._stream else []))
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._stream = None
         if self._line is not None:
             await self._line.close()
             self._line = None
@@ -151,20 +159,24 @@ class SimulatedScale:
         now = time.monotonic()
         match command:
             case "I0":
-                more = [Answer("I0", "B", f'{int(c[0] != "I")} "{c}"') for c in _KNOWN[:-1]]
-                return [*more, Answer("I0", "A", f'0 "{_KNOWN[-1]}"')]
+                levels = [f'{int(c[0] == "T")} "{c}"' for c in _KNOWN]
+                statuses = ["B"] * (len(levels) - 1) + ["A"]
+                return [Answer("I0", *line) for line in zip(statuses, levels, strict=True)]
             case "I1":
                 return [Answer("I1", "A", "01")]
             case "I2":
                 return [Answer("I2", "A", f"SIMULATED {self.physics.max} {self.unit}")]
             case "I3":
                 return [Answer("I3", "A", "tante-sari simulation")]
-            case "I4" | "@":
+            case "I4":
+                return [Answer("I4", "A", self._serial)]
+            case "@":
+                self.physics.untare()
                 return [Answer("I4", "A", self._serial)]
             case "Z" | "ZI":
                 if command == "Z" and not await self._stable():
                     return [Answer("Z", "I")]
-                load = self.physics.gross(time.monotonic())
+                load = self.physics.from_first_zero(time.monotonic())
                 if abs(load) > self.physics.max * 2 / 100:  # R 76 4.5.1: 4 % in all
                     return [Answer(command, "+" if load > 0 else "-")]
                 done = "A" if command == "Z" else "S" if self.physics.stable(now) else "D"
@@ -173,21 +185,27 @@ class SimulatedScale:
             case "T" | "TI":
                 if command == "T" and not await self._stable():
                     return [Answer("T", "I")]
+                if beyond := self._beyond():
+                    return [Answer(command, "+" if beyond is Condition.OVERLOAD else "-")]
                 status = "S" if self.physics.stable(time.monotonic()) else "D"
-                tare = self.physics.tare(time.monotonic())
-                return [Answer(command, status, f"{tare:>10} {self.unit}")]
+                return [Answer(command, status, self._mass(self.physics.tare(time.monotonic())))]
             case _:
-                return [Answer(command, "A", f"{Decimal(0):>10} {self.unit}")]
+                return [Answer(command, "A", self._mass(self.physics.tared))]
+
+    def _mass(self, value: Decimal) -> str:
+        return f"{value:>10f} {PRINTED[self.unit]}"
+
+    def _beyond(self) -> Condition | None:
+        """Say whether the load is above or below what the display can show, tare disregarded."""
+        load = self.physics.gross(time.monotonic())
+        if self._fault is ScaleFault.OVERLOAD or load > self.physics.max + 9 * self.physics.e:
+            return Condition.OVERLOAD
+        return Condition.UNDERLOAD if load < -20 * self.physics.e else None
 
     def _show(self) -> Decoded:
+        if beyond := self._beyond():
+            return Decoded("", None, None, beyond)
         shown = self.physics.shown(time.monotonic())
-        if (
-            self._fault is ScaleFault.OVERLOAD
-            or shown.value > self.physics.max + 9 * self.physics.e
-        ):
-            return Decoded("", None, None, Condition.OVERLOAD)
-        if shown.value < -20 * self.physics.e:
-            return Decoded("", None, None, Condition.UNDERLOAD)
         condition = Condition.STABLE if shown.stable else Condition.DYNAMIC
         return Decoded(f"{shown.value:f}", shown.value, self.unit, condition)
 
@@ -218,12 +236,12 @@ class _PtyLine:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
+        self.path = self._device = os.ttyname(self._slave)
         self._link = link
         if link is not None:
-            if link.is_symlink():
-                link.unlink()
             try:
+                if _target(link).startswith("/dev/pts/"):  # one of ours, of before
+                    link.unlink()
                 link.symlink_to(self.path)
             except OSError as error:
                 os.close(self._master)
@@ -247,10 +265,15 @@ class _PtyLine:
 
     async def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._master)
+        if self._link is not None and _target(self._link) == self._device:
+            self._link.unlink()
         os.close(self._master)
         os.close(self._slave)
-        if self._link is not None:
-            self._link.unlink(missing_ok=True)
+
+
+def _target(link: Path) -> str:
+    """Return where a symbolic link points; empty for anything else."""
+    return str(link.readlink()) if link.is_symlink() else ""
 
 
 class _TcpLine:
@@ -276,7 +299,12 @@ class _TcpLine:
 
     def begin(self, transport: asyncio.Transport) -> Callable[[bytes], None]:
         self._transports.add(transport)
-        return self._session(transport.write)
+
+        def send(data: bytes) -> None:
+            if not transport.is_closing():
+                transport.write(data)
+
+        return self._session(send)
 
     def end(self, transport: asyncio.BaseTransport) -> None:
         self._transports.discard(transport)

@@ -5,8 +5,10 @@ Atlantis-Software/mt-sics test/sics0Test.js):
 
     weight  = ID SP status SP value SP unit CR LF      ID "S" (some devices echo "SI" or "SIR")
               status S stable, D dynamic; value 10 characters, right aligned, "-" next to a digit
+              (mass comparators need more: up to 16 then, without padding)
     no weight = ID SP (I | L | + | -)                  not executable, wrong parameter, over, under
-    answer  = command SP status [SP text]              status A done, B more lines follow, I, L, + , -
+    answer  = command SP status                        status A done, B more lines follow, S, D, I, L, +, -
+              T, TI and TA also with SP value SP unit; I0 to I5 with any text, which is for people
     error   = ES | ET | EL                             syntax, transmission, logical
 
 Everything else is refused as garbled. The protocol has no checksum: the width of the value field
@@ -14,6 +16,7 @@ is what catches a lost character; a changed digit cannot be seen.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -27,14 +30,15 @@ UNITS: Final = {
     "g": "g", "kg": "kg", "mg": "mg", "ug": "µg", "t": "t", "ct": "ct", "lb": "lb", "oz": "oz",
 }  # fmt: skip
 """Unit as the instrument prints it -> symbol; another unit is refused rather than guessed."""
+PRINTED: Final = {symbol: printed for printed, symbol in UNITS.items()}
+"""And back."""
 
-_WEIGHT = re.compile(
-    r"(?P<id>S|SI|SIR|SR) (?P<status>[SD]) (?P<field>(?=.{10,} ) *-?[0-9]+(?:\.[0-9]+)?)"
-    r" (?P<unit>[A-Za-z]{1,5})"
-)
+_MASS: Final = r"(?P<field>(?=.{10,16} ) *-?[0-9]+(?:\.[0-9]+)?) (?P<unit>[A-Za-z]{1,5})"
+_WEIGHT = re.compile(rf"(?P<id>S|SI|SIR|SR) (?P<status>[SD]) {_MASS}")
 _NO_WEIGHT = re.compile(r"(?:S|SI|SIR|SR) (?P<status>[IL+-])")
 _ANSWER = re.compile(
-    r"(?P<command>Z|ZI|T|TI|TA|TAC|I[0-5]|D|DW|K|SR|SIR|@) (?P<status>[A-Z+-])(?: (?P<text>.*))?"
+    rf"(?:Z|ZI|T|TI|TA|TAC|D|DW|K|SR|SIR|@) [ABSDIL+-]|(?:T|TI|TA) [SDA] {_MASS}"
+    r"|I[0-5] [ABSDIL+-](?: .*)?"
 )
 _ERRORS: Final = {"ES": "syntax error", "ET": "transmission error", "EL": "logical error"}
 
@@ -45,6 +49,7 @@ _CONDITIONS: Final = {
     "-": (Condition.UNDERLOAD, "underload"),
 }
 _LETTERS: Final = {Condition.OVERLOAD: "+", Condition.UNDERLOAD: "-", Condition.FAULT: "I"}
+_WRONG_PARAMETER: Final = _CONDITIONS["L"]
 _WIDTH: Final = 10
 
 
@@ -63,6 +68,16 @@ class MtSics:
 
     name: str = "mt-sics"
     requests: Requests = _REQUESTS
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Unit as the instrument prints it -> symbol."""
+        return UNITS
+
+    @property
+    def tells_stability(self) -> bool:
+        """Say yes: every weight is ``S`` or ``D``."""
+        return True
 
     def framer(self) -> LineFramer:
         """Return a new framer: lines that end with CR LF."""
@@ -83,29 +98,31 @@ class MtSics:
             return Decoded("", None, None, condition, detail)
         if line in _ERRORS:
             return Answer(line, "", _ERRORS[line], error=True)
-        if match := _ANSWER.fullmatch(line):
-            return Answer(match["command"], match["status"], _unquoted(match["text"] or ""))
+        if (match := _ANSWER.fullmatch(line)) and (match["unit"] is None or _sound(match)):
+            command, _, rest = line.partition(" ")
+            status, _, text = rest.partition(" ")
+            return Answer(command, status, _unquoted(text))
         raise _garbled(frame)
 
     @staticmethod
     def _weight(match: "re.Match[str]", frame: bytes) -> Decoded:
-        field, unit = match["field"], match["unit"]
-        padded_too_far = len(field) > _WIDTH and field[0] == " "
-        if padded_too_far or unit not in UNITS:
+        if not _sound(match):
             raise _garbled(frame)
         condition = Condition.STABLE if match["status"] == "S" else Condition.DYNAMIC
-        text = field.lstrip(" ")
-        return Decoded(text, Decimal(text), UNITS[unit], condition)
+        text = match["field"].lstrip(" ")
+        return Decoded(text, Decimal(text), UNITS[match["unit"]], condition)
 
     def encode(self, message: Decoded | Answer) -> bytes:
         """Write the line an instrument sends; the reply's ID is always ``S``, never ``SI``."""
         if isinstance(message, Answer):
             return _encode_answer(message)
         if message.value is None:
-            return f"S {_LETTERS[message.condition]}\r\n".encode("ascii")
+            wrong = (message.condition, message.detail) == _WRONG_PARAMETER
+            return f"S {'L' if wrong else _LETTERS[message.condition]}\r\n".encode("ascii")
         status = "S" if message.condition is Condition.STABLE else "D"
-        shown = {symbol: printed for printed, symbol in UNITS.items()}[message.unit or ""]
-        return f"S {status} {message.text:>{_WIDTH}} {shown}\r\n".encode("ascii")
+        return f"S {status} {message.text:>{_WIDTH}} {PRINTED[message.unit or '']}\r\n".encode(
+            "ascii"
+        )
 
 
 def _encode_answer(answer: Answer) -> bytes:
@@ -113,7 +130,14 @@ def _encode_answer(answer: Answer) -> bytes:
         return f"{answer.command}\r\n".encode("ascii")
     quoted = answer.command.startswith("I") and answer.command != "I0"
     text = f'"{answer.text}"' if quoted else answer.text
-    return f"{answer.command} {answer.status}{' ' * bool(text)}{text}\r\n".encode("ascii")
+    line = f"{answer.command} {answer.status}{' ' * bool(text)}{text}\r\n"
+    return line.encode("ascii", "replace")
+
+
+def _sound(match: "re.Match[str]") -> bool:
+    """Say whether the value is as wide as it must be and its unit known."""
+    padded_too_far = len(match["field"]) > _WIDTH and match["field"][0] == " "
+    return not padded_too_far and match["unit"] in UNITS
 
 
 def _garbled(frame: bytes) -> Garbled:
