@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from acquisition.cli import main
+from acquisition.commands.tables import law_texts
 from acquisition.config import load_station
 from acquisition.faults import BadInput, exit_code
 from acquisition.language import choose
-from acquisition.office_law import approval_of, approve, law_file
+from acquisition.office_law import approval_of, approve, law_file, law_files
 from acquisition.register import approved_digests
 from calibration import legal_table as legal_table_module
-from calibration.legal_table import legal_table, packaged, tables
+from calibration.legal_table import LegalTable, legal_table, packaged, tables
 from calibration.national import all_settings, national_settings
 
 CONFIG = (Path(__file__).parent.parent / "config.toml").read_text("utf-8")
@@ -99,6 +100,16 @@ def test_each_is_shown_whole(
     monkeypatch.setenv("TERA_LANG", "id")
     _, said, _ = tera(capsys, "tables", name, "--config", config)
     assert law_file(name).title_id in " ".join(said.split())
+
+
+def test_every_note_and_requirement_has_an_indonesian_text() -> None:
+    said = set()
+    for entry in law_files():
+        stated = entry.rules if isinstance(entry, LegalTable) else entry.stated
+        requirements = stated.get("requirement", {})
+        said |= {*entry.notes, *(requirement["text"] for requirement in requirements.values())}
+    assert not said - law_texts().keys()
+    assert not law_texts().keys() - said
 
 
 def test_one_table_has_its_classes_stages_names_and_limits(

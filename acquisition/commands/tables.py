@@ -1,8 +1,11 @@
 """``tera tables``: the law as this program has it, and the office's approval of it."""
 
 import argparse
+import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from rich.padding import Padding
@@ -170,9 +173,21 @@ def _show_one(arguments: argparse.Namespace, entry: LawFile, station: Station | 
         _head(entry, station)
         _show_settings(entry)
         _show_requirements(entry.stated.get("requirement", {}))
-    _show_texts(t("Notes"), [f"- {note}" for note in entry.notes])
+    _show_texts(t("Notes"), [f"- {_of_law(note)}" for note in entry.notes])
     paragraphs = entry.transcription.split("\n\n")
     _show_texts(t("Source"), [paragraph.replace("\n", " ") for paragraph in paragraphs])
+
+
+@cache
+def law_texts() -> dict[str, str]:
+    """Return texts of the legal files with their Indonesian."""
+    text = resources.files("acquisition").joinpath("bahasa_law.toml").read_text("utf-8")
+    found: dict[str, str] = tomllib.loads(text)
+    return found
+
+
+def _of_law(text: str) -> str:
+    return law_texts().get(text, text) if current() == "id" else text
 
 
 def _known(entry: LegalTable) -> dict[str, Characteristic]:
@@ -348,7 +363,7 @@ def _show_requirements(requirements: Mapping[str, Mapping[str, Any]]) -> None:
         [(t("requirement"), "left"), (t("clause"), "left"), (t("confidence"), "left")],
     )
     for stated in requirements.values():
-        drawn.add_row(stated["text"], stated["clause"], _sure(stated))
+        drawn.add_row(_of_law(stated["text"]), stated["clause"], _sure(stated))
     console().print(drawn)
 
 
