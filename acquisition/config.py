@@ -244,6 +244,21 @@ class MeterSimulation(Settings):
     seed: int = 1
 
 
+def _written(given: object) -> object:
+    """Write settings as they are typed: ``8`` and ``"8"`` are one, ``true`` is yes."""
+    if not isinstance(given, dict):
+        return given
+    words = {True: "yes", False: "no"}
+    return {
+        k: words[v] if isinstance(v, bool) else str(v) if isinstance(v, int) else v
+        for k, v in given.items()
+    }
+
+
+ProtocolSettings = Annotated[dict[str, str], BeforeValidator(_written)]
+"""Settings of a scale's protocol, as its page in docs/protocols lists them."""
+
+
 class Instrument(Settings):
     """One instrument on one line."""
 
@@ -253,7 +268,8 @@ class Instrument(Settings):
     role: Literal["under_test", "reference"] = "under_test"
     baudrate: Annotated[int, Field(gt=0)] | None = None
     framing: Annotated[str, Field(pattern=r"^[78][NEO][12]$")] | None = None
-    mode: Literal["poll", "listen"] = "poll"
+    mode: Literal["poll", "listen"] | None = None
+    """Asked or listened to; None is what instruments of the protocol usually are."""
     interval: Annotated[float, Field(gt=0, le=3600)] | None = None
     """Poll period [s]."""
     timeout: Annotated[float, Field(gt=0, le=600)] | None = None
@@ -263,6 +279,8 @@ class Instrument(Settings):
     """Modbus unit identifier."""
     units: dict[str, UnitName] = Field(default_factory=dict)
     """Units that the meter is set to, where the map leaves the choice."""
+    settings: ProtocolSettings = Field(default_factory=dict)
+    """What a scale's protocol leaves open: checksum, device number, unit that is not sent ..."""
     characteristics: dict[str, Any] = Field(default_factory=dict)
     """Identity and metrological characteristics: the ``[instrument]`` of the observation sheet."""
     scale: ScaleSimulation | None = None
@@ -275,6 +293,8 @@ class Instrument(Settings):
             raise ValueError(f"driver {self.driver!r} is not known; known are {', '.join(known)}")
         if self.driver == "modbus" and self.map is None:
             raise ValueError("driver 'modbus' needs map = \"maker-model\"")
+        if self.driver == "modbus" and self.settings:
+            raise ValueError("settings belong to scales: a meter has a map and units")
         if (
             self.port == SIMULATED
             and (self.meter if self.driver == "modbus" else self.scale) is None
@@ -298,12 +318,29 @@ class Instrument(Settings):
                 register_map = load_map(self.map or "")
                 key = "units"
                 register_map.with_units(self.units)
+            else:
+                key = "settings"
+                self._has_a_protocol()
             key = "port"
             if self.port != SIMULATED:
                 (parse_url if self.driver == "modbus" else open_link)(self.port, **manners)
         except BadDriverSettings as error:
             named = next((k for k in ("baudrate", "framing") if k in error.evidence), key)
+            if key == "settings" and "key" in error.evidence:
+                named = f"settings.{error.evidence['key']}"
             raise _Wrong(error, named) from error
+
+    def _has_a_protocol(self) -> None:
+        """Have the protocol look at its settings, and at whether it can be asked at all."""
+        from drivers.codecs import kind_named
+
+        kind = kind_named(self.driver)
+        codec = kind.codec(self.settings)
+        if (self.mode or kind.mode) == "poll" and codec.requests.poll is None:
+            raise BadDriverSettings(
+                "The protocol {name} has no request for an indication: use mode = listen.",
+                name=self.driver,
+            )
 
 
 class _Wrong(ValueError):
@@ -432,6 +469,18 @@ def read_station(text: str, path: Path) -> Station:
     )
 
 
+def with_protocol_settings(driver: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Put what is a setting of the driver's protocol under ``settings``, as in the file."""
+    from drivers.codecs import CODECS
+
+    if driver not in CODECS:
+        return given
+    theirs = {option.key for option in CODECS[driver].options} | {"unit"}
+    sorted_out = {key: value for key, value in given.items() if key not in theirs}
+    found = {key: value for key, value in given.items() if key in theirs}
+    return sorted_out | ({"settings": found} if found else {})
+
+
 def instrument_settings(**given: Any) -> Instrument:
     """Check the settings of one instrument given on the command line."""
     try:
@@ -448,7 +497,7 @@ def _refusal(error: ValidationError) -> tuple[tuple[int | str, ...], tuple[str, 
     loc = tuple(step for step in first["loc"] if step != "[key]")
     match first.get("ctx", {}).get("error"):
         case _Wrong() as wrong:
-            return (*loc, wrong.key), (wrong.template, dict(wrong.evidence))
+            return (*loc, *wrong.key.split(".")), (wrong.template, dict(wrong.evidence))
         case Refused() as refused:
             loc = (*loc, *([refused.key] if refused.key else []))
             return loc, (refused.template, dict(refused.evidence))

@@ -11,7 +11,7 @@ from acquisition.config import SIMULATED, Instrument, MeterSimulation
 from acquisition.faults import BadInput
 from calibration.units import Quantity, parse_quantity
 from drivers.capture import Capture
-from drivers.codecs import codec_named
+from drivers.codecs import kind_named
 from drivers.flow_meter import FlowMeter
 from drivers.indication import Indication
 from drivers.link import open_link
@@ -99,12 +99,13 @@ def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
         bus = lines.bus(settings, port)
         return FlowMeter(settings.name, bus, settings.unit, register_map, **rhythm)
     manners = _given({"baudrate": settings.baudrate, "framing": settings.framing})
+    kind = kind_named(settings.driver)
     link = open_link(port, capture=lines.capture(port), **manners)
     return Scale(
         settings.name,
         link,
-        codec_named(settings.driver),
-        mode=settings.mode,
+        kind.codec(settings.settings),
+        mode=settings.mode or kind.mode,
         **rhythm,
         **_given({"timeout": settings.timeout}),
     )

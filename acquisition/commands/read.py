@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from acquisition.config import Instrument, instrument_settings
+from acquisition.config import Instrument, instrument_settings, with_protocol_settings
 from acquisition.faults import BadInput, sentence
 from acquisition.feed import to_wire
 from acquisition.instruments import Lines, make_driver
 from acquisition.language import t
 from acquisition.output import number, print_json, word
-from drivers.codecs import Decoded, codec_named
+from drivers.codecs import CODECS, Decoded, codec_named
 from drivers.errors import Garbled, NoAnswer
 from drivers.framing import Framer
 from drivers.indication import Condition, Indication, Origin
@@ -48,11 +48,14 @@ def _settings(arguments: argparse.Namespace) -> Instrument:
             given.setdefault("units", {})[key.removesuffix(".unit")] = value
         else:
             given[key] = value
+    name = given.pop("name", arguments.driver)
+    if arguments.command == "decode" and arguments.driver in CODECS:
+        given.setdefault("mode", "listen")  # bytes are never asked for
     return instrument_settings(
-        name=given.pop("name", arguments.driver),
+        name=name,
         driver=arguments.driver,
         port=getattr(arguments, "port", "-"),
-        **given,
+        **with_protocol_settings(arguments.driver, given),
     )
 
 
@@ -84,7 +87,7 @@ async def _read(settings: Instrument, arguments: argparse.Namespace) -> int:
 
 
 def _decode(settings: Instrument, *, as_json: bool) -> int:
-    codec = codec_named(settings.driver)
+    codec = codec_named(settings.driver, settings.settings)
     printer = _printer(as_json=as_json)
     framer = codec.framer()
     garbled = 0
@@ -114,6 +117,7 @@ def _decode(settings: Instrument, *, as_json: bool) -> int:
 def _frames(framer: Framer) -> Iterator[bytes]:
     while chunk := os.read(sys.stdin.fileno(), 65536):
         yield from framer.feed(chunk)
+    yield from framer.finish()
 
 
 def _indication(decoded: Decoded, name: str, sequence: int, frame: bytes) -> Indication:
@@ -154,8 +158,13 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
         out.print(
             f"{clock:<14}{indication.quantity:<18}{shown or '–':>16} {indication.unit or '':<8}",
             word(indication.condition.value),
-            *([f"({t(indication.detail)})"] if indication.detail else []),
+            *([f"({_said(indication.detail)})"] if indication.detail else []),
             soft_wrap=True,
         )
 
     return line
+
+
+def _said(detail: str) -> str:
+    """Say a detail: one sentence, or marks one by one."""
+    return "; ".join(t(part) for part in detail.split("; "))

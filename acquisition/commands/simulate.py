@@ -5,7 +5,7 @@ import asyncio
 import sys
 from typing import Any
 
-from acquisition.config import SIMULATED, instrument_settings
+from acquisition.config import SIMULATED, instrument_settings, with_protocol_settings
 from acquisition.faults import BadInput
 from acquisition.instruments import SimulatedWorkshop, cubic_metres_per_hour
 from acquisition.language import t
@@ -33,7 +33,9 @@ async def _simulate(arguments: argparse.Namespace) -> int:
     load, flow = given.pop("load", None), given.pop("flow", None)
     common: dict[str, Any] = {"name": "simulated", "port": SIMULATED}
     if name in CODECS:
-        physics = {"max": "15 kg", "d": "5 g"} | given
+        sorted_out = with_protocol_settings(name, given)
+        common["settings"] = sorted_out.pop("settings", {})
+        physics = {"max": "15 kg", "d": "5 g"} | sorted_out
         settings = instrument_settings(**common, driver=name, scale=physics)
     else:
         settings = instrument_settings(**common, driver="modbus", map=name, meter=given)

@@ -1,5 +1,6 @@
 """What every protocol's codec offers, and the values it speaks in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -20,7 +21,7 @@ class Decoded:
     """Unit symbol as pint prints it; None unless stable or dynamic."""
     condition: Condition
     detail: str | None = None
-    """Which overload, underload or fault."""
+    """Which overload, underload or fault; with a value, what else is marked, joined by ``; ``."""
     quantity: str = "weight"
 
 
@@ -61,6 +62,14 @@ class Codec(Protocol):
     @property
     def requests(self) -> Requests:
         """What to send."""
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Unit as the instrument prints it -> symbol; any other is refused rather than guessed."""
+
+    @property
+    def tells_stability(self) -> bool:
+        """Whether the instrument says of an indication that it is stable."""
 
     def framer(self) -> Framer:
         """Return a new framer for one line."""
