@@ -7,20 +7,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from acquisition.config import Station, load_station
 from acquisition.faults import Abandoned, BadInput
+from acquisition.feed import Feed
 from acquisition.station import Running, running
 from broker.outbox import Outbox
 from broker.record import decode, validate
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from drivers.capture import read_capture
-from drivers.codecs import CODECS, Codec
-from drivers.codecs.mt_sics import MtSics
 from drivers.indication import Condition, Indication
 from drivers.registers import load_map
 from drivers.simulated_meter import SimulatedMeter
@@ -68,10 +67,10 @@ def is_well(indication: Indication) -> bool:
     return indication.value is not None
 
 
-class Exploding(MtSics):
-    """A codec with a mistake that nobody foresaw."""
+class Exploding(Feed):
+    """A feed with a mistake that nobody foresaw."""
 
-    def decode(self, frame: bytes) -> Any:
+    def publish(self, indication: Indication) -> None:
         raise ZeroDivisionError("a mistake in the program")
 
 
@@ -87,6 +86,10 @@ async def _silence(station: Running) -> None:
     station.workshop.scales["timbangan-1"].fail("silence")
 
 
+async def _explode(station: Running) -> None:
+    station.feeds["timbangan-1"] = Exploding("timbangan-1")
+
+
 async def _nothing(station: Running) -> None:
     pass
 
@@ -99,21 +102,17 @@ async def _nothing(station: Running) -> None:
         ({}, _pull_the_cable, "/dev/pts/"),
         ({}, _noise, "Only unreadable bytes"),
         ({}, _silence, "did not answer within 0.3 s"),
-        ({"driver": "exploding"}, _nothing, "ZeroDivisionError: a mistake in the program"),
+        ({}, _explode, "ZeroDivisionError: a mistake in the program"),
     ],
     ids=["no port", "no server", "cable pulled", "noise", "silence", "program fault"],
 )
 async def test_one_failing_instrument_never_stops_another_bench(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     changed: dict[str, str],
     fail: Callable[[Running], Any],
     named: str,
 ) -> None:
-    monkeypatch.setitem(cast(dict[str, Codec], CODECS), "exploding", Exploding())
-    driver = changed.pop("driver", "mt-sics")
-    bad = scale_bench(1, **changed).replace('driver = "mt-sics"', f'driver = "{driver}"')
-    async with running(settings_of(tmp_path, bad, scale_bench(2))) as station:
+    async with running(settings_of(tmp_path, scale_bench(1, **changed), scale_bench(2))) as station:
         if fail is not _nothing:
             await seen(station, "timbangan-1", is_well)
         await fail(station)
