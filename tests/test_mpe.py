@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration import error, grid, mpe, units, verification
+from calibration import limit_curve as limit_curve_module
 from calibration.grid import off_grid, on_grid
 from calibration.legal_table import read_table
 from calibration.mpe import (
@@ -26,6 +27,7 @@ from calibration.mpe import (
     tables,
 )
 from calibration.refusal import Refused
+from calibration.rules import wagons
 from calibration.units import parse_quantity
 
 FINEST = Decimal("0.000001")
@@ -454,7 +456,9 @@ def test_a_misspelt_characteristic_is_refused_for_repeatability_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [units, grid, error, mpe, verification], ids=lambda module: str(module.__name__)
+    "module",
+    [units, grid, error, limit_curve_module, mpe, verification, wagons],
+    ids=lambda module: str(module.__name__),
 )
 def test_the_examples_in_the_docstrings_hold(module: Any) -> None:
     results = doctest.testmod(module)

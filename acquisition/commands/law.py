@@ -3,7 +3,6 @@
 import argparse
 from datetime import date
 
-from acquisition.commands.evaluate import show_verification
 from acquisition.faults import CONFORMING, BadInput
 from acquisition.language import t
 from acquisition.output import console, limits, number, print_json, table
@@ -11,8 +10,6 @@ from calibration.legal_table import PROVISIONAL, LegalTable, legal_table
 from calibration.mpe import Limits, accuracy_class_of, maximum_permissible_error
 from calibration.national import applied, national_settings
 from calibration.units import Quantity, parse_quantity
-
-__all__ = ["day", "main", "show_verification"]
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -81,10 +78,11 @@ def _show(chosen: LegalTable, name: str, stage: str, values: list[Quantity], fou
     if any(unsure):
         notes.append(f"* {t('provisional: not confirmed from the law itself')}")
     under = "" if chosen.settings is None else f" · {chosen.settings.name}"
+    out = console()
+    out.print(f"{chosen.document}{under} · {t('class')} {name} · {t(stage)}")
     drawn = table(
-        f"{chosen.document}{under} · {t('class')} {name} · {t(stage)}",
+        "",
         [(t("value"), "right"), (t("limit"), "right"), (t("unit"), "left"), (t("clause"), "left")],
-        caption="\n".join(notes) or None,
     )
     for index, value in enumerate(values):
         drawn.add_row(
@@ -93,4 +91,6 @@ def _show(chosen: LegalTable, name: str, stage: str, values: list[Quantity], fou
             found.unit,
             found.clause[index],
         )
-    console().print(drawn)
+    out.print(drawn)
+    for note in notes:
+        out.print(note)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from acquisition.commands.law import show_verification
+from acquisition.commands.evaluate import show_verification
 from acquisition.config import Bench, Instrument, Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.hands import BothHands, Hand, TechnicianHand
