@@ -96,7 +96,8 @@ class Realised:
     """Magnitude of the maximum permissible error there [unit]."""
     unit: str
     expanded_uncertainty: Decimal | None = None
-    """Of the value, where a routine found it [unit]; None: the errors of the standards add."""
+    """Of the value, or its largest error, where a routine found it [unit]; None: the errors that
+    the standards state add."""
 
 
 def resolved(
@@ -172,9 +173,12 @@ def adequacy_reasons(
     unit = realised[0].unit
     fixed, percent = Decimal(0), Decimal(0)
     assessed = False
+    evaluated = all(point.expanded_uncertainty is not None for point in realised)
     reasons: list[Reason] = []
     for standard in standards:
         stated = _stated(standard)
+        if not stated and evaluated and standard.weights and standard.accuracy_class:
+            continue  # its class states the error of each weight, and the routine used that
         if not stated:
             values = {"standard": standard.id, "clause": clause}
             reasons.append(
@@ -192,7 +196,6 @@ def adequacy_reasons(
         percent += max(relative, default=Decimal(0))
         fixed += max(absolute, default=Decimal(0))
         assessed = assessed or bool(usable)
-    evaluated = all(point.expanded_uncertainty is not None for point in realised)
     if standards and not assessed and not reasons and not evaluated:
         reasons.append(
             Reason(

@@ -272,7 +272,7 @@ def test_limits_double_in_service_but_not_the_accuracy_of_zero() -> None:
             {},
             "test[0].indication_after[0]",
         ),
-        (one("weighing", load="1 e", indication="0 g"), {"ranges": "2kg:1g,15kg:5g", "e": "1 g"},
+        (one("weighing", load="1 e", indication="0 g"), {"ranges": "2kg:1g,15kg:2g", "e": "1 g"},
          "test[0].load[0]"),
         (one("weighing", load="1 kg", indication="1 kg"), {"d": "10 g"}, "instrument.d"),
         (one("weighing", load="1 kg", indication="1 kg"), {"e": "3 g"}, "instrument"),

@@ -1,61 +1,72 @@
-"""One weighing instrument as numbers, and its observations as errors on one grid.
+"""One weighing instrument as numbers: its ranges with intervals, limits and the grid of the sheet.
 
-Knows intervals, ranges and the way from displayed digits to the error before correction. Refuses
-what no such instrument can show or carry: it is a typing error, and its key is named.
+Knows single- and multi-interval instruments, and multiple range ones, of which each range is an
+instrument. Refuses characteristics that no instrument of its class has.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal, Inexact
+from itertools import chain, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.case import Case
-from calibration.error import corrected_error, indication_before_rounding, measurement_error
-from calibration.grid import Counts, finest_exponent, off_grid, on_grid, plain, regrid
+from calibration.grid import finest_exponent, off_grid, plain
 from calibration.legal_table import LegalTable
 from calibration.limit_curve import LimitCurve
 from calibration.mpe import accuracy_class_of, limit_curve
 from calibration.refusal import Refused
-from calibration.routines.weighing_sheet import (
-    WeighingInstrument,
-    WeighingSheet,
-    WeighingTest,
-)
+from calibration.routines.weighing_columns import WeighingTest
+from calibration.routines.weighing_law import in_unit, requirement
+from calibration.routines.weighing_sheet import Indicating, WeighingInstrument, WeighingSheet
 from calibration.units import INTERVAL, SCALE_INTERVAL, Quantity, parse_quantity
 
-_EXACT = Context(prec=80, traps=[Inexact])
-NEAR_ZERO = 10
-"""A load up to so many e counts as near zero (A.4.4.3, A.4.2.3)."""
-EXTRA = Decimal("1.4")
-"""Extra load of the discrimination test [d] (A.4.8)."""
+EXACT = Context(prec=80, traps=[Inexact])
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A partial range with its intervals."""
+
+    maximum: Decimal
+    """[unit]"""
+    e: Decimal
+    """Verification scale interval [unit]."""
+    d: Decimal
+    """Interval of the indication used [unit]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observed:
-    """One test with its errors; all counts on the grid of the scale."""
+class WeighingRange:
+    """A range that the law treats as an instrument: the whole of it, or one of several."""
 
-    test: WeighingTest
-    shown: tuple[Decimal, ...]
-    """Indications with their digits as displayed [unit]."""
-    load: Counts
-    """Load, net of tare [count], shape (points,)."""
-    indication: Counts
-    """Indication [count], shape (points,)."""
-    after: Counts
-    """Indication after the extra load [count]; empty outside the discrimination test."""
-    interval: Counts
-    """Interval d of the indication at each point [count], shape (points,)."""
-    error: Counts
-    """Error before the E0 correction [count]; 0 where it is not known, shape (points,)."""
-    known: NDArray[np.bool_]
-    """The rounding error is eliminated, shape (points,)."""
-    limit: Counts
-    """Magnitude of the MPE at the load [count], shape (points,)."""
-    clauses: tuple[str, ...]
-    """Clause of each limit."""
+    number: int
+    """From 1."""
+    maximum: Decimal
+    """Max [unit]."""
+    minimum: Decimal
+    """Min [unit]."""
+    partial: tuple[Partial, ...]
+    """One, or those of a multi-interval instrument."""
+    curve: LimitCurve
+
+    @property
+    def e(self) -> Decimal:
+        """Give e of the first partial range [unit]."""
+        return self.partial[0].e
+
+    def at(self, load: Decimal) -> Partial:
+        """Give the partial range that holds a load."""
+        return next((one for one in self.partial if abs(load) <= one.maximum), self.partial[-1])
+
+    def limit(self, load: Decimal) -> tuple[Decimal, str]:
+        """Give the magnitude of the limit at a load, and its clause."""
+        exponent = finest_exponent([load])
+        found = self.curve.limits(np.array([int(load.scaleb(-exponent))], dtype=np.int64), exponent)
+        (value,) = off_grid(found.counts, found.exponent)
+        return plain(value), self.curve.clauses[int(found.band[0])]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,213 +76,204 @@ class Scale:
     accuracy_class: str
     unit: str
     """Unit symbol of every number here."""
-    maximum: Decimal
-    """Max [unit]."""
-    minimum: Decimal
-    """Min [unit]."""
-    e: Decimal
-    """Verification scale interval of the first partial range [unit]."""
-    ranges: tuple[tuple[Decimal, Decimal, Decimal], ...]
-    """Max, e and d of each partial range [unit]."""
+    ranges: tuple[WeighingRange, ...]
+    additive_tare: Decimal
+    """Largest additive tare effect [unit]."""
     exponent: int
     """Grid of the whole sheet: counts of 10^exponent [unit]."""
-    near_zero: int
-    """10 e [count]."""
-    curve: LimitCurve
     instrument: WeighingInstrument
 
     @classmethod
     def of(cls, case: Case[WeighingSheet]) -> "Scale":
         """Express the instrument in the unit of e and find the grid of the whole sheet."""
-        instrument, table = case.body.instrument, case.table
-        unit = instrument.e.unit
-        given = {"e": str(instrument.e), "max": str(instrument.maximum)}
-        if instrument.ranges:
-            given["ranges"] = ",".join(f"{top}:{e}" for top, e in instrument.ranges)
-        with _at("instrument"):
-            curve = limit_curve(
-                table,
-                accuracy_class=instrument.accuracy_class,
-                stage=case.stage,
-                unit=unit,
-                characteristics=given,
-            )
-            accuracy_class = accuracy_class_of(table, instrument.accuracy_class)
-        with _at("instrument.max"):
-            maximum = instrument.maximum.to(unit).magnitude
-        with _at("instrument.ranges"):
-            tops = [(top.to(unit).magnitude, e.to(unit).magnitude) for top, e in instrument.ranges]
-        with _at("instrument.d"):
-            d = None if instrument.d is None else instrument.d.to(unit).magnitude
-        ranges = tuple(
-            (top, e, e if d is None else d)
-            for top, e in tops or [(maximum, instrument.e.magnitude)]
-        )
-        e = ranges[0][1]
-        if d is not None and d > e:
-            raise Refused("d = {d} is more than e = {e}.", key="instrument.d", d=d, e=e)
-        with _at("instrument.min"):
-            least = _min_load(table, accuracy_class, instrument.e)
-            minimum = (
-                least * e if instrument.minimum is None else instrument.minimum.to(unit).magnitude
-            )
-        if minimum > maximum:
-            raise Refused("Min is more than Max.", key="instrument.min")
-        draft = cls(accuracy_class, unit, maximum, minimum, e, ranges, 0, 0, curve, instrument)
+        instrument, unit = case.body.instrument, case.body.instrument.e.unit
+        ranges = scale_ranges(case.table, instrument, case.stage)
+        with at("instrument.additive_tare"):
+            additive = instrument.additive_tare
+            additive_tare = Decimal(0) if additive is None else additive.to(unit).magnitude
+        accuracy_class = accuracy_class_of(case.table, instrument.accuracy_class)
+        draft = cls(accuracy_class, unit, ranges, additive_tare, 0, instrument)
+        intervals = {
+            interval
+            for test in case.body.tests
+            for one in draft.range_of(test).partial
+            for interval in (one.e, one.d)
+        }
         exponent = finest_exponent(
-            (plain(constant) for constant in curve.constants),
-            (_EXACT.divide(interval, Decimal(4)) for row in ranges for interval in row[1:]),
-            draft._values(case.body),
+            (plain(constant) for one in ranges for constant in one.curve.constants),
+            (EXACT.divide(interval, Decimal(4)) for interval in intervals),
+            chain.from_iterable(draft._values(test) for test in case.body.tests),
         )
-        near_zero = int(on_grid([NEAR_ZERO * e], exponent)[0])
-        return cls(
-            accuracy_class,
-            unit,
-            maximum,
-            minimum,
-            e,
-            ranges,
-            exponent,
-            near_zero,
-            curve,
-            instrument,
-        )
+        return replace(draft, exponent=exponent)
+
+    @property
+    def digital(self) -> bool:
+        """Tell whether indications are whole numbers of d."""
+        return self.instrument.indicating is Indicating.DIGITAL
 
     def value(self, count: int | np.int64) -> Decimal:
         """Turn a count back into a value [unit], without trailing zeros."""
         return plain(off_grid(np.array([count], dtype=np.int64), self.exponent)[0])
 
-    def observe(self, test: WeighingTest) -> Observed:
-        """Find the errors of one test before correction, or refuse what cannot have been."""
-        load = self._column(test, "load", test.load)
-        shown = self._column(test, "indication", test.indication)
-        self._check_loads(test, load)
-        rows = [self._range_at(value) for value in load]
-        for place, value in enumerate(shown):
-            self._check_grid(value, f"{test.key}.indication[{place}]")
-        counts, indicated = on_grid(load, self.exponent), on_grid(shown, self.exponent)
-        interval = on_grid([d for _, _, d in rows], self.exponent)
-        known = np.array([5 * d <= e for _, e, d in rows], dtype=np.bool_)
-        prior = indicated
-        if test.added_load is not None:
-            added = self._column(test, "added_load", test.added_load)
-            self._check_added(test, added, rows)
-            delta = on_grid(added, self.exponent)
-            prior = np.zeros_like(indicated)
-            for d in np.unique(interval).tolist():
-                here = interval == d
-                prior[here] = indication_before_rounding(indicated[here], delta[here], d)
-            known = np.ones_like(known)
-        error = measurement_error(prior, counts)
-        error[~known] = 0
-        found = self.curve.limits(counts, self.exponent)
-        return Observed(
-            test=test,
-            shown=tuple(shown),
-            load=counts,
-            indication=indicated,
-            after=self._after(test),
-            interval=interval,
-            error=error,
-            known=known,
-            limit=regrid(found.counts, found.exponent, self.exponent),
-            clauses=tuple(self.curve.clauses[band] for band in found.band.tolist()),
-        )
+    def said(self, value: Decimal) -> str:
+        """Write a value with its unit."""
+        return f"{plain(value):f} {self.unit}"
 
-    def _after(self, test: WeighingTest) -> Counts:
-        if test.indication_after is None:
-            return np.zeros(0, dtype=np.int64)
-        values = self._column(test, "indication_after", test.indication_after)
-        for place, value in enumerate(values):
-            self._check_grid(value, f"{test.key}.indication_after[{place}]")
-        return on_grid(values, self.exponent)
+    def range_of(self, test: WeighingTest) -> WeighingRange:
+        """Find the range that a test was made in, with the interval that it used."""
+        key = f"{test.key}.range"
+        if self.instrument.multiple_range and test.range is None:
+            raise Refused("every test of a multiple range instrument states its range.", key=key)
+        if not self.instrument.multiple_range and test.range is not None:
+            raise Refused("only a multiple range instrument has ranges to choose from.", key=key)
+        number = 1 if test.range is None else test.range
+        if number > len(self.ranges):
+            raise Refused(
+                "there is no range {number}: there are {count}.",
+                key=key,
+                number=number,
+                count=len(self.ranges),
+            )
+        found = self.ranges[number - 1]
+        if test.d is None:
+            return found
+        d = in_unit(test.d, self.unit, f"{test.key}.d")
+        _check_interval(d, found.e, f"{test.key}.d")
+        return replace(found, partial=tuple(replace(one, d=d) for one in found.partial))
 
-    def _values(self, sheet: WeighingSheet) -> Iterator[Decimal]:
-        for test in sheet.tests:
-            yield from self._column(test, "load", test.load)
-            yield from self._column(test, "indication", test.indication)
-            yield from self._column(test, "added_load", test.added_load or ())
-            yield from self._column(test, "indication_after", test.indication_after or ())
-
-    def _column(
-        self, test: WeighingTest, name: str, values: Iterable[Quantity]
+    def column(
+        self, test: WeighingTest, name: str, values: Iterable[Quantity | None]
     ) -> tuple[Decimal, ...]:
+        """Express a column in the unit of the scale; e and d are those of the test's range."""
+        within = self.range_of(test)
         found = []
         for place, quantity in enumerate(values):
-            with _at(f"{test.key}.{name}[{place}]"):
-                found.append(self._mass(quantity))
+            if quantity is not None:
+                with at(f"{test.key}.{name}[{place}]"):
+                    found.append(self._mass(quantity, within))
         return tuple(found)
 
-    def _mass(self, quantity: Quantity) -> Decimal:
+    def _mass(self, quantity: Quantity, within: WeighingRange) -> Decimal:
         if quantity.unit not in (INTERVAL, SCALE_INTERVAL):
             return quantity.to(self.unit).magnitude
-        if len(self.ranges) > 1:
+        if len(within.partial) > 1:
             raise Refused("e differs from range to range: state the load in a unit of mass.")
-        _, e, d = self.ranges[0]
-        return _EXACT.multiply(quantity.magnitude, e if quantity.unit == INTERVAL else d)
+        one = within.partial[0]
+        return EXACT.multiply(quantity.magnitude, one.e if quantity.unit == INTERVAL else one.d)
 
-    def _range_at(self, value: Decimal) -> tuple[Decimal, Decimal, Decimal]:
-        return next((row for row in self.ranges if abs(value) <= row[0]), self.ranges[-1])
+    def _values(self, test: WeighingTest) -> Iterator[Decimal]:
+        columns = ("load", "indication", "added_load", "indication_after", "indication_further")
+        for name in (*columns, "substitution", "indication_second"):
+            yield from self.column(test, name, getattr(test, name) or ())
 
-    def _check_loads(self, test: WeighingTest, load: tuple[Decimal, ...]) -> None:
-        tare = Decimal(0)
-        if test.tare is not None:
-            with _at(f"{test.key}.tare"):
-                tare = test.tare.to(self.unit).magnitude
-        for place, value in enumerate(load):
-            key = f"{test.key}.load[{place}]"
-            said = f"{value:f} {self.unit}"
-            if value < 0:
-                raise Refused("{load} is less than nothing.", key=key, load=said)
-            if value + tare > self.maximum:
-                raise Refused(
-                    "{load} is beyond Max = {maximum}.",
-                    key=key,
-                    load=f"{value + tare:f} {self.unit}",
-                    maximum=f"{self.maximum:f} {self.unit}",
-                )
-            if test.name == "zero" and value > NEAR_ZERO * self.e:
-                raise Refused("{load} is more than 10 e: not near zero.", key=key, load=said)
-            if test.name == "repeatability" and value != load[0]:
-                raise Refused("{load} is not the load of this series.", key=key, load=said)
 
-    def _check_grid(self, value: Decimal, key: str) -> None:
-        _, _, d = self._range_at(value)
-        if _EXACT.remainder(value, d) != 0:
+def scale_ranges(
+    table: LegalTable, instrument: WeighingInstrument, stage: str, place: str = "instrument"
+) -> tuple[WeighingRange, ...]:
+    """Give the ranges of an instrument with their limits, or refuse what no class has.
+
+    ``place`` is the key path of the characteristics.
+    """
+    unit = instrument.e.unit
+    with at(place):
+        accuracy_class = accuracy_class_of(table, instrument.accuracy_class)
+    with at(f"{place}.max"):
+        maximum = instrument.maximum.to(unit).magnitude
+    with at(f"{place}.ranges"):
+        tops = [(top.to(unit).magnitude, e.to(unit).magnitude) for top, e in instrument.ranges]
+    with at(f"{place}.d"):
+        d = None if instrument.d is None else instrument.d.to(unit).magnitude
+    parts = [Partial(top, e, e if d is None else d) for top, e in tops] or [
+        Partial(maximum, instrument.e.magnitude, instrument.e.magnitude if d is None else d)
+    ]
+    if d is not None:
+        _check_interval(d, parts[0].e, f"{place}.d")
+    given: list[tuple[dict[str, str], tuple[Partial, ...]]]
+    if instrument.multiple_range:
+        _check_growing(parts, instrument, unit, f"{place}.ranges")
+        given = [({"e": f"{p.e} {unit}", "max": f"{p.maximum} {unit}"}, (p,)) for p in parts]
+    else:
+        one = {"e": str(instrument.e), "max": str(instrument.maximum)}
+        if instrument.ranges:
+            one["ranges"] = ",".join(f"{top}:{e}" for top, e in instrument.ranges)
+        given = [(one, tuple(parts))]
+    ranges = []
+    for number, (characteristics, partial) in enumerate(given, 1):
+        with at(place):
+            curve = limit_curve(
+                table,
+                accuracy_class=accuracy_class,
+                stage=stage,
+                unit=unit,
+                characteristics=characteristics,
+            )
+        e = Quantity(partial[0].e, unit)
+        with at(f"{place}.min"):
+            minimum = _min_load(table, accuracy_class, e) * e.magnitude
+            if instrument.minimum is not None and number == 1:
+                minimum = instrument.minimum.to(unit).magnitude
+            if minimum > partial[-1].maximum:
+                raise Refused("Min is more than Max.")
+        ranges.append(WeighingRange(number, partial[-1].maximum, minimum, partial, curve))
+    if len(parts) > 1 and not instrument.multiple_range:
+        _check_partial(table, accuracy_class, parts, f"{place}.ranges")
+    if instrument.auxiliary:
+        _check_auxiliary(table, accuracy_class, parts[0], unit, place)
+    return tuple(ranges)
+
+
+def _check_interval(d: Decimal, e: Decimal, key: str) -> None:
+    if d > e:
+        raise Refused("d = {d} is more than e = {e}.", key=key, d=d, e=e)
+
+
+def _check_growing(
+    parts: list[Partial], instrument: WeighingInstrument, unit: str, key: str
+) -> None:
+    growing = all(a.maximum < b.maximum and a.e < b.e for a, b in pairwise(parts))
+    text = ",".join(f"{top}:{e}" for top, e in instrument.ranges)
+    if not growing:
+        raise Refused("Max and e grow from range to range, and in {text!r} they do not.",
+                      key=key, text=text)  # fmt: skip
+    stated = (instrument.e.to(unit).magnitude, instrument.maximum.to(unit).magnitude)
+    if stated != (parts[0].e, parts[-1].maximum):
+        raise Refused("{value} contradicts the ranges.", key=key, value=text)
+
+
+def _check_partial(table: LegalTable, accuracy_class: str, parts: list[Partial], key: str) -> None:
+    """Want Max of each partial range but the last to be at least so many e of the next (Table 4)."""
+    law = requirement(table, "partial_ranges")
+    least = law.by_class("least", accuracy_class)
+    for lower, upper in pairwise(parts):
+        if lower.maximum < least * upper.e:
             raise Refused(
-                "{indication} cannot be displayed with d = {d}: a typing error?",
+                "a partial range up to {maximum} ends below {least} e of the next ({clause}).",
                 key=key,
-                indication=f"{value:f} {self.unit}",
-                d=f"{d:f} {self.unit}",
+                maximum=lower.maximum,
+                least=least,
+                clause=law.clause,
             )
 
-    def _check_added(
-        self,
-        test: WeighingTest,
-        added: tuple[Decimal, ...],
-        rows: list[tuple[Decimal, Decimal, Decimal]],
-    ) -> None:
-        for place, (value, (_, _, d)) in enumerate(zip(added, rows, strict=True)):
-            if not 0 <= value <= d:
-                raise Refused(
-                    "ΔL = {added} cannot be: the indication changes within one interval d = {d}.",
-                    key=f"{test.key}.added_load[{place}]",
-                    added=f"{value:f} {self.unit}",
-                    d=f"{d:f} {self.unit}",
-                )
 
-
-def corrected(seen: Observed, zero: tuple[int, int] | None) -> Counts:
-    """Correct the errors for E0 [count]: Ec = E - E0, but E0 itself stays to be judged.
-
-    ``zero`` is E0 and the point that gave it, or -1 when another test gave it (A.4.4.3).
-    """
-    if zero is None:
-        return seen.error
-    offset = np.full_like(seen.error, zero[0])
-    if zero[1] >= 0:
-        offset[zero[1]] = 0
-    return corrected_error(seen.error, offset)
+def _check_auxiliary(
+    table: LegalTable, accuracy_class: str, one: Partial, unit: str, place: str
+) -> None:
+    """Want d < e <= 10 d and e = 10^k kg, in classes I and II (3.4.2)."""
+    law = requirement(table, "auxiliary_indication")
+    power = Quantity(one.e, unit).to("kg").magnitude.normalize().as_tuple().digits == (1,)
+    ratio = one.e <= law.number("largest_ratio") * one.d
+    if accuracy_class == law.stated["fine_class"] and one.d < law.mass("fine_below", unit):
+        ratio = one.e == law.mass("fine_e", unit)
+    if not (law.applies_to(accuracy_class) and one.d < one.e and ratio and power):
+        raise Refused(
+            "no auxiliary indicating device of class {accuracy_class} has d = {d} with e = {e} "
+            "({clause}).",
+            key=f"{place}.auxiliary",
+            accuracy_class=accuracy_class,
+            d=f"{one.d:f} {unit}",
+            e=f"{one.e:f} {unit}",
+            clause=law.clause,
+        )
 
 
 def _min_load(table: LegalTable, accuracy_class: str, e: Quantity) -> Decimal:
@@ -288,7 +290,7 @@ def _min_load(table: LegalTable, accuracy_class: str, e: Quantity) -> Decimal:
 
 
 @contextmanager
-def _at(key: str) -> Iterator[None]:
+def at(key: str) -> Iterator[None]:
     """Name the key of a refusal."""
     try:
         yield

@@ -1,14 +1,32 @@
 """The observation sheet of a weighing instrument: characteristics and tests, nothing decided."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from calibration.refusal import Refused
-from calibration.sheet_keys import IDENTITY, Keys, require_kind, same_length
-from calibration.units import OWN_UNITS, PERCENT, Quantity, parse_quantity
+from calibration.routines.weighing_columns import ONE_LOAD_TESTS, TESTS, WeighingTest, read_test
+from calibration.sheet_keys import IDENTITY, Keys
+from calibration.units import Quantity, parse_quantity
 
-TESTS = ("zero", "weighing", "eccentricity", "repeatability", "discrimination", "tare")
-ONE_LOAD_TESTS = ("eccentricity", "repeatability")
-"""Tests whose indications all belong to one load."""
+__all__ = [
+    "ONE_LOAD_TESTS",
+    "TESTS",
+    "Indicating",
+    "WeighingInstrument",
+    "WeighingSheet",
+    "WeighingTest",
+    "read_weighing",
+]
+
+
+class Indicating(StrEnum):
+    """How the instrument tells its result."""
+
+    DIGITAL = "digital"
+    ANALOGUE = "analogue"
+    """Read by eye on a scale, with interpolation."""
+    NON_SELF_INDICATING = "non-self-indicating"
+    """Brought to equilibrium by the user: steelyard, beam scale, dacin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +40,24 @@ class WeighingInstrument:
     minimum: Quantity | None
     """Min; None when the sheet leaves it to the class."""
     e: Quantity
-    """Verification scale interval, that of the first partial range."""
+    """Verification scale interval, that of the first range."""
     d: Quantity | None
-    """Interval of the indication used in the test; None: it is e."""
+    """Interval of the indication used in the tests; None: it is e."""
     ranges: tuple[tuple[Quantity, Quantity], ...]
-    """Max and e of each partial range of a multi-interval instrument; else empty."""
+    """Max and e of each range of a multi-interval or multiple range instrument; else empty."""
+    multiple_range: bool
+    """True: each of the ranges is an instrument; False: they are partial ranges (multi-interval)."""
     tare: bool
     """The instrument has a tare device."""
-
-
-@dataclass(frozen=True, slots=True)
-class WeighingTest:
-    """Observations of one test of a weighing instrument; every column has one row per point."""
-
-    key: str
-    """Where it stands in the sheet: ``test[0]``."""
-    name: str
-    load: tuple[Quantity, ...]
-    """Load, net of tare."""
-    indication: tuple[Quantity, ...]
-    """Digits as displayed."""
-    added_load: tuple[Quantity, ...] | None
-    """ΔL up to the change of indication; None when it was not sought."""
-    indication_after: tuple[Quantity, ...] | None
-    """Indication after the extra load of 1.4 d (discrimination)."""
-    tare: Quantity | None
-    """Tare load."""
-    supports: int
-    """Points of support of the load receptor (eccentricity)."""
+    additive_tare: Quantity | None
+    """Largest additive tare effect T+; None where taring takes from Max."""
+    indicating: Indicating
+    mechanical: bool
+    """A mechanical instrument: with digital indication its tare is accurate to 0.5 d."""
+    auxiliary: bool
+    """It has an auxiliary indicating device: d < e."""
+    reading: Quantity | None
+    """Smallest part that is read by eye from an analogue indication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +71,39 @@ class WeighingSheet:
 def read_weighing(sheet: Keys) -> WeighingSheet:
     """Read the instrument and its tests; a Refused names the key that is wrong."""
     tests = (Keys.of(entry, key) for key, entry in sheet.tables("test"))
-    return WeighingSheet(_instrument(sheet.table("instrument")), tuple(map(_test, tests)))
+    return WeighingSheet(
+        read_instrument(sheet.table("instrument")), tuple(read_test(test) for test in tests)
+    )
 
 
-def _instrument(keys: Keys) -> WeighingInstrument:
-    keys.only(*IDENTITY, "class", "max", "min", "e", "d", "ranges", "tare")
+def read_instrument(keys: Keys) -> WeighingInstrument:
+    """Read the characteristics alone."""
+    keys.only(
+        *IDENTITY,
+        *("class", "max", "min", "e", "d", "ranges", "multiple_range", "tare", "additive_tare"),
+        *("indicating", "mechanical", "auxiliary", "reading"),
+    )
     ranges = _ranges(keys)
     first_e = ranges[0][1] if ranges else None
     last_max = ranges[-1][0] if ranges else None
     e = keys.positive("e", "g", first_e)
-    if e is None or (maximum := keys.positive("max", "g", last_max)) is None:
-        raise Refused("this key is missing.", key="instrument.e" if e is None else "instrument.max")
+    maximum = keys.positive("max", "g", last_max)
+    if e is None or maximum is None:
+        raise Refused("this key is missing.", key=keys.path("e" if e is None else "max"))
+    multiple = keys.flag("multiple_range")
+    if multiple and len(ranges) < 2:
+        raise Refused(
+            "a multiple range instrument states its ranges: write 2kg:1g,5kg:2g.",
+            key=keys.path("ranges"),
+        )
+    indicating = (
+        Indicating(keys.choice("indicating", tuple(Indicating)))
+        if "indicating" in keys
+        else Indicating.DIGITAL
+    )
+    reading = keys.positive("reading", "g", None)
+    if reading is not None and indicating is not Indicating.ANALOGUE:
+        raise Refused("only an analogue indication is read by eye.", key=keys.path("reading"))
     return WeighingInstrument(
         accuracy_class=keys.text("class"),
         maximum=maximum,
@@ -81,7 +111,13 @@ def _instrument(keys: Keys) -> WeighingInstrument:
         e=e,
         d=keys.positive("d", "g", None),
         ranges=ranges,
+        multiple_range=multiple,
         tare=keys.flag("tare"),
+        additive_tare=keys.positive("additive_tare", "g", None),
+        indicating=indicating,
+        mechanical=keys.flag("mechanical"),
+        auxiliary=keys.flag("auxiliary"),
+        reading=reading,
     )
 
 
@@ -89,59 +125,10 @@ def _ranges(keys: Keys) -> tuple[tuple[Quantity, Quantity], ...]:
     text = keys.optional_text("ranges")
     if text is None:
         return ()
-    key = "instrument.ranges"
+    key = keys.path("ranges")
     parts = [part.partition(":") for part in text.split(",")]
     if not all(separator for _, separator, _ in parts):
         raise Refused("{text!r} is no list of ranges: write 2kg:1g,5kg:2g.", key=key, text=text)
     return tuple(
         (parse_quantity(maximum, key=key), parse_quantity(e, key=key)) for maximum, _, e in parts
     )
-
-
-def _test(keys: Keys) -> WeighingTest:
-    name = keys.choice("name", TESTS)
-    own = {
-        "discrimination": ("indication_after",),
-        "tare": ("tare",),
-        "eccentricity": ("supports",),
-    }
-    added = () if name == "discrimination" else ("added_load",)
-    keys.only("name", "load", "indication", "method", *added, *own.get(name, ()))
-    method = keys.optional_text("method")
-    if method is not None:
-        raise Refused(
-            "method {method!r} is not available yet: find ΔL and give it as added_load.",
-            key=keys.path("method"),
-            method=method,
-        )
-    load = keys.column("load", _mass)
-    indication = keys.column("indication", _mass)
-    if name in ONE_LOAD_TESTS and len(load) == 1:
-        load = load * len(indication)
-    same_length(keys, "indication", indication, "load", load)
-    columns: dict[str, tuple[Quantity, ...] | None] = {}
-    for column in ("added_load", "indication_after"):
-        columns[column] = None
-        if column in keys or column in own.get(name, ()):
-            given = keys.column(column, _mass)
-            same_length(keys, column, given, "load", load)
-            columns[column] = given
-    tare = keys.positive("tare", "g", None)
-    if name == "tare" and tare is None:
-        raise Refused("this key is missing.", key=keys.path("tare"))
-    return WeighingTest(
-        key=keys.place,
-        name=name,
-        load=load,
-        indication=indication,
-        added_load=columns["added_load"],
-        indication_after=columns["indication_after"],
-        tare=tare,
-        supports=keys.whole("supports", 4),
-    )
-
-
-def _mass(quantity: Quantity, key: str) -> None:
-    # Loads and ΔL may be written in e or d of the instrument.
-    if quantity.unit == PERCENT or quantity.unit not in OWN_UNITS:
-        require_kind(quantity, "g", key)
