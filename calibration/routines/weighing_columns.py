@@ -189,9 +189,9 @@ def _loads(keys: Keys, test: WeighingTest) -> WeighingTest:
     probed = test.method is Method.PROBE
     for name in ("indication_after", "indication_further"):
         if name in keys and test.name != "discrimination" and not probed:
-            raise Refused('this key belongs to method = "probe".', key=keys.path(name))
+            raise Refused("this key belongs to method = probe.", key=keys.path(name))
     if probed and "added_load" in keys:
-        raise Refused('method = "probe" seeks no ΔL.', key=keys.path("added_load"))
+        raise Refused("method = probe seeks no ΔL.", key=keys.path("added_load"))
     return replace(
         test,
         load=load,

@@ -19,7 +19,7 @@ from calibration.routines.weighing_substitution import (
     substitutions,
 )
 from calibration.routines.weighing_weights import Part, WeighingStandards
-from calibration.standard import SHARE, Realised
+from calibration.standard import Realised
 from calibration.verification import Reason
 
 
@@ -103,13 +103,12 @@ class Portions:
             ]
             yield Reason(
                 "weights-used",
-                "at {load} the weights {weights} have an error of at most {error}; one third of the "
-                "limit is wanted of all loads.",
+                "the weights come closest to one third of the limit at {load}: {weights}; their errors "
+                "add to {error}.",
                 {
                     "load": scale.said(load),
                     "weights": "; ".join(names),
                     "error": scale.said(error),
-                    "share": SHARE,
                 },
             )
 
