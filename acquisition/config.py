@@ -337,10 +337,11 @@ class Instrument(Settings):
         kind = kind_named(self.driver)
         codec = kind.codec(self.settings)
         if (self.mode or kind.mode) == "poll" and codec.requests.poll is None:
-            raise BadDriverSettings(
+            unheard = BadDriverSettings(
                 "The protocol {name} has no request for an indication: use mode = listen.",
                 name=self.driver,
             )
+            raise _Wrong(unheard, "mode")
 
 
 class _Wrong(ValueError):

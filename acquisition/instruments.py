@@ -158,6 +158,8 @@ def _simulated_scale(settings: Instrument) -> SimulatedScale:
             "instrument {name} has no table that says what to simulate", name=settings.name
         )
     d = parse_quantity(scale.d)
+    kind = kind_named(settings.driver)
+    codec = kind.codec(settings.settings)
 
     def mass(text: str) -> Decimal:
         return parse_quantity(text).to(d.unit).magnitude
@@ -179,6 +181,8 @@ def _simulated_scale(settings: Instrument) -> SimulatedScale:
         display_cycle=scale.display_cycle,
         serial=str(settings.characteristics.get("serial", settings.name)),
         seed=scale.seed,
+        codec=codec,
+        streams=(settings.mode or kind.mode) == "listen" and codec.requests.stream is None,
     )
 
 

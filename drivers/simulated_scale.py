@@ -1,27 +1,29 @@
-"""A simulated scale that speaks MT-SICS over a real pty or TCP connection.
+"""A simulated scale that speaks MT-SICS, or any other protocol, over a real pty or TCP connection.
 
-Physics is in drivers/physics.py; here is only how a scale of this protocol behaves. Its model name
-says that it is simulated, and its lines end in this machine, which makes every verdict a trial.
+Physics is in drivers/physics.py and words are the codec's; here is only how a scale behaves. Its
+model name says that it is simulated, and its lines end in this machine, which makes every verdict a
+trial.
 """
 
 import asyncio
-import contextlib
-import os
 import random
 import time
-import tty
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from drivers.codecs.codec import Answer, Decoded
+from drivers.codecs.codec import Answer, Codec, Decoded
+from drivers.codecs.frame_codec import FrameCodec
 from drivers.codecs.mt_sics import PRINTED, MtSics
-from drivers.errors import BadDriverSettings, LinkLost
+from drivers.codecs.request_reader import RequestReader, Wish
+from drivers.errors import BadDriverSettings
 from drivers.framing import LineFramer
 from drivers.indication import Condition
 from drivers.physics import ScalePhysics
+from drivers.simulated_line import PtyLine, TcpLine
 
 _STABLE_WITHIN: Final = 3.0
 """How long S, Z and T wait for a stable indication before they answer I [s]."""
@@ -48,24 +50,37 @@ class SimulatedScale:
         display_cycle: float = 0.05,
         serial: str = "SIM-1",
         seed: int = 1,
+        codec: Codec | None = None,
+        streams: bool = False,
     ) -> None:
-        """Make a scale; ``display_cycle`` [s] is the interval of streamed indications."""
-        if unit not in PRINTED:
-            raise BadDriverSettings(
-                "A simulated scale cannot show {unit}: choose from {known}.",
-                unit=unit,
-                known=", ".join(PRINTED),
-            )
+        """Make a scale; ``display_cycle`` [s] is the interval of streamed indications.
+
+        ``codec`` is MT-SICS unless given; one that ``streams`` sends without being asked.
+        """
         self.unit = unit
         self.physics = physics
         self._cycle = display_cycle
         self._serial = serial
-        self._codec = MtSics()
+        self._codec = MtSics() if codec is None else codec
+        self._streams = streams
+        self._known_unit()
         self._fault: ScaleFault | None = None
         self._random = random.Random(seed)  # noqa: S311 - noise, not secrets
-        self._line: _PtyLine | _TcpLine | None = None
+        self._line: PtyLine | TcpLine | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stream: asyncio.Task[None] | None = None
+
+    def _known_unit(self) -> None:
+        """Refuse a unit that the protocol cannot carry; one that carries none takes any."""
+        zero = Decimal(0).quantize(self.physics.d)
+        here = Decoded(f"{zero:f}", zero, self.unit, Condition.DYNAMIC)
+        sics = isinstance(self._codec, MtSics)
+        if self.unit not in PRINTED if sics else self._frame(here) is None:
+            raise BadDriverSettings(
+                "A simulated scale cannot show {unit}: choose from {known}.",
+                unit=self.unit,
+                known=", ".join(dict.fromkeys(self._codec.units.values())),
+            )
 
     def place(self, load: Decimal, position: int = 0) -> None:
         """Put this load in all on the receptor, in the scale's unit."""
@@ -94,7 +109,7 @@ class SimulatedScale:
         """Answer on ``pty``, ``pty:/path/to/link`` or ``tcp://127.0.0.1:PORT``; give the port."""
         kind, _, place = port.partition(":")
         if kind == "pty":
-            line = _PtyLine(self._session, Path(place) if place else None)
+            line = PtyLine(self._session, Path(place) if place else None)
             self._line = line
             return line.path
         host, _, number = place.removeprefix("//").rpartition(":")
@@ -104,7 +119,7 @@ class SimulatedScale:
                 "tcp://127.0.0.1:PORT.",
                 port=port,
             )
-        tcp = _TcpLine(self._session)
+        tcp = TcpLine(self._session)
         self._line = tcp
         return await tcp.listen(host, int(number))
 
@@ -122,14 +137,67 @@ class SimulatedScale:
     def _session(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """Begin a conversation; return what takes the bytes that arrive."""
         framer = LineFramer()
+        reader = RequestReader(self._codec.requests)
+        sics = isinstance(self._codec, MtSics)
+        stream = self._begin(self._repeat(send)) if self._streams else None
 
         def arrived(data: bytes) -> None:
-            for line in framer.feed(data):
-                task = asyncio.get_running_loop().create_task(self._obey(line, send))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            if not data and stream is not None:  # the other side has gone
+                stream.cancel()
+            for line in framer.feed(data) if sics else ():
+                self._begin(self._obey(line, send))
+            for wish in () if sics else reader.feed(data):
+                self._begin(self._grant(wish, send))
 
         return arrived
+
+    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _grant(self, wish: Wish, send: Callable[[bytes], None]) -> None:
+        """Do what a request of another protocol than MT-SICS asks for."""
+        if self._fault is ScaleFault.SILENCE:
+            return
+        if self._fault is ScaleFault.NOISE:
+            send(self._random.randbytes(20))
+            return
+        if wish.kind == "stream":
+            if self._stream is None and not self._streams:
+                self._stream = asyncio.create_task(self._repeat(send))
+            return
+        answers: tuple[Answer, ...] | None = None
+        if isinstance(self._codec, FrameCodec):
+            if wish.kind == "identity":
+                answers = self._codec.about(wish.request, "SIMULATED", self._serial)
+            elif wish.kind != "poll":
+                done = await (self._zeroed() if wish.kind == "zero" else self._tared())
+                answers = self._codec.done(wish.request, accepted=done)
+        if answers is None:
+            self._send_weight(send)
+        for answer in answers or ():
+            send(self._codec.encode(answer))
+
+    async def _zeroed(self) -> bool:
+        """Set to zero when stable and near enough to the first zero; say whether it was done."""
+        if not await self._stable() or abs(self._from_first_zero()) > self._zero_range():
+            return False
+        self.physics.zero(time.monotonic())
+        return True
+
+    async def _tared(self) -> bool:
+        if not await self._stable() or self._beyond():
+            return False
+        self.physics.tare(time.monotonic())
+        return True
+
+    def _from_first_zero(self) -> Decimal:
+        return self.physics.from_first_zero(time.monotonic())
+
+    def _zero_range(self) -> Decimal:
+        return self.physics.max * 2 / 100  # R 76 4.5.1: 4 % in all
 
     async def _obey(self, line: bytes, send: Callable[[bytes], None]) -> None:
         if self._fault is ScaleFault.SILENCE:
@@ -176,8 +244,8 @@ class SimulatedScale:
             case "Z" | "ZI":
                 if command == "Z" and not await self._stable():
                     return [Answer("Z", "I")]
-                load = self.physics.from_first_zero(time.monotonic())
-                if abs(load) > self.physics.max * 2 / 100:  # R 76 4.5.1: 4 % in all
+                load = self._from_first_zero()
+                if abs(load) > self._zero_range():
                     return [Answer(command, "+" if load > 0 else "-")]
                 done = "A" if command == "Z" else "S" if self.physics.stable(now) else "D"
                 self.physics.zero(time.monotonic())
@@ -204,7 +272,7 @@ class SimulatedScale:
 
     def _show(self) -> Decoded:
         if beyond := self._beyond():
-            return Decoded("", None, None, beyond)
+            return Decoded("", None, None, beyond, beyond.value)
         shown = self.physics.shown(time.monotonic())
         condition = Condition.STABLE if shown.stable else Condition.DYNAMIC
         return Decoded(f"{shown.value:f}", shown.value, self.unit, condition)
@@ -220,117 +288,33 @@ class SimulatedScale:
     async def _repeat(self, send: Callable[[bytes], None]) -> None:
         while True:
             if self._fault is None or self._fault is ScaleFault.OVERLOAD:
-                send(self._codec.encode(self._show()))
+                self._send_weight(send)
             elif self._fault is ScaleFault.NOISE:
                 send(self._random.randbytes(20))
             await asyncio.sleep(self._cycle)
 
+    def _send_weight(self, send: Callable[[bytes], None]) -> None:
+        frame = self._frame(self._show())
+        if frame is not None:  # a protocol without a word for overload falls silent
+            send(frame)
 
-Session = Callable[[Callable[[bytes], None]], Callable[[bytes], None]]
-
-
-class _PtyLine:
-    """The instrument's end of a pty; its other end is held open, so that readers may come and go."""
-
-    def __init__(self, session: Session, link: Path | None) -> None:
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.path = self._device = os.ttyname(self._slave)
-        self._link = link
-        if link is not None:
+    def _frame(self, shown: Decoded) -> bytes | None:
+        """Write an indication as nearly as the protocol can carry it; None when not at all."""
+        for nearly in self._as_carried(shown):
             try:
-                if _target(link).startswith("/dev/pts/"):  # one of ours, of before
-                    link.unlink()
-                link.symlink_to(self.path)
-            except OSError as error:
-                os.close(self._master)
-                os.close(self._slave)
-                raise LinkLost(
-                    "A simulated instrument cannot be linked at {path} ({reason}): choose another.",
-                    path=link,
-                    reason=error.strerror,
-                ) from error
-            self.path = str(link)
-        self._arrived = session(self._send)
-        asyncio.get_running_loop().add_reader(self._master, self._readable)
+                return self._codec.encode(nearly)
+            except BadDriverSettings:
+                continue
+        return None
 
-    def _readable(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._arrived(os.read(self._master, 4096))
-
-    def _send(self, data: bytes) -> None:
-        with contextlib.suppress(BlockingIOError):  # nobody reads: a wire loses it too
-            os.write(self._master, data)
-
-    async def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._master)
-        if self._link is not None and _target(self._link) == self._device:
-            self._link.unlink()
-        os.close(self._master)
-        os.close(self._slave)
-
-
-def _target(link: Path) -> str:
-    """Return where a symbolic link points; empty for anything else."""
-    return str(link.readlink()) if link.is_symlink() else ""
-
-
-class _TcpLine:
-    """The instrument behind a serial server: any number of connections."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._server: asyncio.Server | None = None
-        self._transports: set[asyncio.BaseTransport] = set()
-
-    async def listen(self, host: str, port: int) -> str:
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(lambda: _Connection(self), host, port)
-        except OSError as error:
-            raise LinkLost(
-                "A simulated instrument cannot listen on {host}:{port} ({reason}): choose another.",
-                host=host,
-                port=port,
-                reason=error.strerror,
-            ) from error
-        return f"socket://{host}:{self._server.sockets[0].getsockname()[1]}"
-
-    def begin(self, transport: asyncio.Transport) -> Callable[[bytes], None]:
-        self._transports.add(transport)
-
-        def send(data: bytes) -> None:
-            if not transport.is_closing():
-                transport.write(data)
-
-        return self._session(send)
-
-    def end(self, transport: asyncio.BaseTransport) -> None:
-        self._transports.discard(transport)
-
-    async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for transport in tuple(self._transports):
-            transport.close()
-        await asyncio.sleep(0)
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, line: _TcpLine) -> None:
-        self._line = line
-        self._arrived: Callable[[bytes], None] = lambda _: None
-        self._transport: asyncio.BaseTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            self._arrived = self._line.begin(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._arrived(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._transport is not None:
-            self._line.end(self._transport)
+    def _as_carried(self, shown: Decoded) -> Iterator[Decoded]:
+        if isinstance(self._codec, MtSics):
+            yield shown
+            return
+        if shown.value is not None and not self._codec.tells_stability:
+            shown = replace(shown, condition=Condition.DYNAMIC)
+        if shown.value is not None and self.physics.tared:
+            yield replace(shown, detail="net")
+            yield replace(shown, detail="net", unit=None)
+        yield shown
+        yield replace(shown, unit=None)

@@ -121,6 +121,20 @@ COLUMNS: Mapping[str, bytes] = {
 """A frame of each protocol that carries an indication, as its source's columns have it."""
 
 
+_ST = rb"(?:07)?ST,.*"
+STABLE: Mapping[str, bytes] = {
+    "mt-sics": rb"[SIR]+ S .*", "sartorius-sbi": rb".*[a-zA-Z%] *",
+    "sartorius-sbi16": rb".*[a-zA-Z%] *", "sartorius-sbi22": rb".*[a-zA-Z%] *", "and-std": _ST,
+    "and-gc": _ST, "and-mt": rb"(?:S |  ).*", "kern-tm": _ST, "kern-kxs": _ST, "kern-kxs/6": _ST,
+    "generic-stgs": _ST, "cas-and18": _ST, "dini-argeo": _ST, "dini-argeo/07": _ST,
+    "ohaus": rb"[^?]*", "ohaus-scoutpro": rb"[^?]*", "radwag": rb"S[IU ][I ] .*",
+    "kern-w": rb".{13}[a-zA-Z%].*", "cas22": rb"ST,GS,.[\xc0-\xff].*|ST,NT,.[\xc0-\xff].*",
+    "cas-cmd": rb"ST,GS,.[\xc0-\xff].*|ST,NT,.[\xc0-\xff].*", "sma": rb"[ Z].. .*",
+    "rinstrum-fmt1": rb".*[GN]", "rinstrum-fmt2": rb".{9} .*[a-z]",
+    "cardinal-sb400": rb".*[GN](?:CZ|  |)", "ricelake-iq355": rb".* ", "pattern": _ST,
+}  # fmt: skip
+"""What a frame must look like to be called stable; a protocol that is not here never is."""
+
 SIGN_AT: Mapping[str, int] = {
     "sartorius-sbi16": 0, "sartorius-sbi22": 6, "and-std": 3, "and-gc": -12, "radwag": 5,
     "rinstrum-fmt2": 0,
@@ -257,6 +271,12 @@ def was_carried(name: str, said: Decoded, frame: bytes) -> bool:
         return False
     if said.value is None:
         return said.text == "" and said.unit is None
+    if said.condition is Condition.STABLE:
+        if name.startswith("toledo-cont"):
+            if frame[2] & 0x48:  # motion, or not zeroed since power up
+                return False
+        elif not re.fullmatch(STABLE.get(name, rb"(?!)"), frame, re.DOTALL):
+            return False
     shown = bytes(b & 0x7F for b in frame[4:10]) if name.startswith("toledo-cont") else frame
     if name in ("yaohua-xk3190/reversed", "pattern/="):
         shown = shown[::-1]

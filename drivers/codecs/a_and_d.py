@@ -92,6 +92,10 @@ class AndD(FrameCodec):
         stable = Condition.DYNAMIC if "D" in match["header"] else Condition.STABLE
         return weight(digits_of(match["sign"], match["number"]), self.units[match["unit"]], stable)
 
+    def about(self, request: bytes, model: str, serial: str) -> tuple[Answer, ...]:
+        """Return the identification number."""
+        return (Answer("?ID", "A", serial),)
+
     def write(self, message: Decoded | Answer) -> bytes | None:
         """Write a line."""
         line = _write_answer(message) if isinstance(message, Answer) else self._write(message)

@@ -153,6 +153,12 @@ class CasCommands(FrameCodec):
             return Answer(match["command"], "A")
         return self.frames.read(frame)
 
+    def done(self, request: bytes, *, accepted: bool) -> tuple[Answer, ...]:
+        """Return the command again, or that it cannot be done."""
+        if accepted:
+            return (Answer(request.decode("ascii"), "A"),)
+        return (Answer("!", "", _ERRORS["!"], error=True),)
+
     def write(self, message: Decoded | Answer) -> bytes | None:
         """Write an answer."""
         if isinstance(message, Answer):

@@ -68,6 +68,14 @@ class FrameCodec(ABC):
     def write(self, message: Decoded | Answer) -> bytes | None:
         """Write a frame with its terminator; None when the protocol has no place for it."""
 
+    def done(self, request: bytes, *, accepted: bool) -> tuple[Answer, ...] | None:
+        """Return what an instrument answers to zero or tare; None when it sends the weight."""
+        return ()
+
+    def about(self, request: bytes, model: str, serial: str) -> tuple[Answer, ...]:
+        """Return what an instrument answers when asked what it is."""
+        return ()
+
     def decode(self, frame: bytes) -> Decoded | Answer:
         """Say what a whole frame means; Garbled when it is none of this protocol."""
         message = self.read(frame)

@@ -77,6 +77,11 @@ class Radwag(FrameCodec):
             Condition.DYNAMIC if match["stability"] == "?" else Condition.STABLE,
         )
 
+    def done(self, request: bytes, *, accepted: bool) -> tuple[Answer, ...]:
+        """Return the two answers to a command: begun, and done or not."""
+        command = request.decode("ascii")
+        return Answer(command, "A"), Answer(command, "D" if accepted else "^")
+
     def write(self, message: Decoded | Answer) -> bytes | None:
         """Write a line, as the answer to SI."""
         if isinstance(message, Answer):

@@ -96,6 +96,15 @@ class Sma(FrameCodec):
             quantity="tare" if match["kind"] == "T" else "weight",
         )
 
+    def done(self, request: bytes, *, accepted: bool) -> None:
+        """Answer with the weight, as to every other request."""
+
+    def about(self, request: bytes, model: str, serial: str) -> tuple[Answer, ...]:
+        """Return the level to A and the model to B."""
+        if request == b"A":
+            return (Answer("A", "A", "SMA:2/1.0"),)
+        return (Answer("B", "A", f"MOD:{model}"),)
+
     def write(self, message: Decoded | Answer) -> bytes | None:
         """Write a reply."""
         if isinstance(message, Answer):

@@ -119,6 +119,12 @@ class DiniArgeo(StUs):
             return Answer(line, "", _DINI_ERRORS[line], error=True)
         return StUs.read(self, frame)
 
+    def done(self, request: bytes, *, accepted: bool) -> tuple[Answer, ...]:
+        """Return OK, or that it is not allowed now."""
+        if accepted:
+            return (Answer("", "A"),)
+        return (Answer("ERR03", "", _DINI_ERRORS["ERR03"], error=True),)
+
     def write(self, message: Decoded | Answer) -> bytes | None:
         """Write a line."""
         if isinstance(message, Answer):
