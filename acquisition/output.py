@@ -102,7 +102,8 @@ def verification_table(body: Mapping[str, Any], name: str) -> Table:
     ]
     made = table(name, columns)
     for test in tests:
-        title = t(test["name"]) + (f" {test['flow_rate']}" if test.get("flow_rate") else "")
+        stated = (test.get(name) for name in ("flow_rate", "nominal", "identification"))
+        title = " ".join([t(test["name"]), *filter(None, stated)])
         for index, point in enumerate(test["points"]):
             made.add_row(
                 "" if index else title,

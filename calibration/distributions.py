@@ -124,6 +124,19 @@ def gamma_quantile(
     return _floats(invert(shape, probability) / np.asarray(rate, dtype=np.float64))
 
 
+def fisher_quantile(probability: float, dof: float, other_dof: float) -> float:
+    """Give F with P(s1²/s2² <= F) = p for two standard deviations of one population.
+
+    ``probability`` p [1]; ``dof`` of s1 and ``other_dof`` of s2 [1], at least 1, finite. Tables of
+    the F distribution: F_0.95(2, 10) = 4.10.
+
+    >>> round(fisher_quantile(0.95, 2, 10), 2)
+    4.1
+    """
+    _check_probability(probability)
+    return float(_special().fdtri(dof, other_dof, probability))
+
+
 @cache
 def _special() -> Any:
     from scipy import special

@@ -17,7 +17,7 @@ from calibration.judgement import judge
 from calibration.legal_table import LegalTable, legal_table
 from calibration.national import NationalSettings, applied, national_settings
 from calibration.refusal import Refused
-from calibration.routines import volume, weighing
+from calibration.routines import volume, weighing, weights
 from calibration.sheet import Sheet
 from calibration.standard import Standard, adequacy_reasons, certificate_reasons, resolved
 from calibration.verification import (
@@ -49,6 +49,9 @@ class Routine:
 ROUTINES: Mapping[str, Routine] = MappingProxyType(
     {
         "nawi": Routine(("r76",), weighing.weighing_findings, weighing.STANDARDS_CLAUSE),
+        "weights": Routine(
+            ("r111",), weights.weights_findings, weights.STANDARDS_CLAUSE, DecisionRule.R111
+        ),
         "volume-meter": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
     }
 )

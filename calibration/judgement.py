@@ -92,7 +92,7 @@ def _guarded(
     values = {
         "test": test.name,
         "point": place + 1,
-        "nominal": _said(point.nominal, point),
+        "nominal": _where(test, point),
         "error": _said(point.error, point),
         "uncertainty": _said(reported(found.expanded), point),
         "lower": _said(decision.lower, point),
@@ -208,7 +208,7 @@ def _failure(test: DraftTest, place: int, point: DraftPoint) -> Reason:
     values = {
         "test": test.name,
         "point": place + 1,
-        "nominal": test.conditions.get("flow_rate") or _said(point.nominal, point),
+        "nominal": _where(test, point),
         "error": _said(point.error, point),
         "lower": _said(point.lower, point),
         "upper": _said(point.upper, point),
@@ -233,6 +233,12 @@ def _failure(test: DraftTest, place: int, point: DraftPoint) -> Reason:
         "({clause}).",
         values,
     )
+
+
+def _where(test: DraftTest, point: DraftPoint) -> str:
+    """Say what was tested as the sheet calls it: a flow rate, a weight; else the nominal value."""
+    names = (test.conditions.get(key) for key in ("flow_rate", "nominal", "identification"))
+    return " ".join(filter(None, names)) or _said(point.nominal, point)
 
 
 def _said(value: Decimal | None, point: DraftPoint) -> str:

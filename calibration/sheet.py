@@ -14,6 +14,7 @@ from typing import Any
 from calibration.refusal import Refused
 from calibration.routines.volume_sheet import MeterSheet, read_meter
 from calibration.routines.weighing_sheet import WeighingSheet, read_weighing
+from calibration.routines.weights_sheet import WeightsSheet, read_weights
 from calibration.sheet_keys import IDENTITY, Keys, require_kind
 from calibration.standard import NamedStandard
 from calibration.standard_keys import read_standard
@@ -22,10 +23,10 @@ from calibration.units import PERCENT, Quantity
 STAGES = ("initial", "subsequent", "in_service")
 """tera, tera ulang, pengamatan."""
 
-Body = WeighingSheet | MeterSheet
+Body = WeighingSheet | MeterSheet | WeightsSheet
 """What only one routine's sheet has."""
 READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
-    {"nawi": read_weighing, "volume-meter": read_meter}
+    {"nawi": read_weighing, "weights": read_weights, "volume-meter": read_meter}
 )
 ROUTINES = tuple(READERS)
 
@@ -42,7 +43,7 @@ _KEYS = (
     *("routine", "stage", "date", "table", "setting"),
     *("instrument", "standards", "environment", "test"),
 )
-_MORE = {"volume-meter": ("liquid",), "fuel-dispenser": ("liquid",)}
+_MORE = {"weights": ("comparator",), "volume-meter": ("liquid",), "fuel-dispenser": ("liquid",)}
 """Keys of a sheet that only one routine knows."""
 
 

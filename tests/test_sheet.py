@@ -79,7 +79,7 @@ def test_an_instrument_with_ranges_has_its_e_and_max_from_them() -> None:
 NAWI = [
     ("rutine", "nawi", "rutine", "not known"),
     ("routine", None, "routine", "missing"),
-    ("routine", "weights", "routine", "none of nawi, volume-meter"),
+    ("routine", "spoons", "routine", "none of nawi"),
     ("stage", "tera", "stage", "none of initial"),
     ("date", None, "date", "missing"),
     ("date", "24-11-2026", "date", "no date"),
