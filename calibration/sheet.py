@@ -13,6 +13,8 @@ from typing import Any
 
 from calibration.refusal import Refused
 from calibration.routines.volume_sheet import MeterSheet, read_meter
+from calibration.routines.water_bench import bench_key, bench_sheets, is_bench
+from calibration.routines.water_meter_sheet import WaterMeterSheet, read_water_meter
 from calibration.routines.weighing_sheet import WeighingSheet, read_weighing
 from calibration.routines.weights_sheet import WeightsSheet, read_weights
 from calibration.sheet_keys import IDENTITY, Keys, require_kind
@@ -23,10 +25,15 @@ from calibration.units import PERCENT, Quantity
 STAGES = ("initial", "subsequent", "in_service")
 """tera, tera ulang, pengamatan."""
 
-Body = WeighingSheet | MeterSheet | WeightsSheet
+Body = WeighingSheet | MeterSheet | WeightsSheet | WaterMeterSheet
 """What only one routine's sheet has."""
 READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
-    {"nawi": read_weighing, "weights": read_weights, "volume-meter": read_meter}
+    {
+        "nawi": read_weighing,
+        "weights": read_weights,
+        "volume-meter": read_meter,
+        "water-meter": read_water_meter,
+    }
 )
 ROUTINES = tuple(READERS)
 
@@ -86,6 +93,20 @@ def parse_sheet(mapping: Mapping[str, Any]) -> Sheet:
         environment=_environment(keys),
         body=READERS[routine](keys),
     )
+
+
+def sheets_of(mapping: Mapping[str, Any]) -> tuple[Sheet, ...]:
+    """Read every sheet that a file holds: one, or one for each meter of a bench."""
+    if mapping.get("routine") != "water-meter" or not is_bench(mapping):
+        return (parse_sheet(mapping),)
+    sheets = []
+    for number, one in enumerate(bench_sheets(mapping)):
+        try:
+            sheets.append(parse_sheet(one))
+        except Refused as refused:
+            key = bench_key(number, refused.key, mapping)
+            raise Refused(refused.template, key=key, **refused.evidence) from None
+    return tuple(sheets)
 
 
 def _identity(given: Keys) -> Mapping[str, str]:
