@@ -20,6 +20,7 @@ from calibration.verification import Reason, Verdict, Verification
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 R76, R117 = legal_table("r76@2006").digest, legal_table("r117@2007").digest
+R49 = legal_table("r49@2013").digest
 WEIGHTS = Standard(
     id="W-07",
     kind="weights",
@@ -48,10 +49,11 @@ def codes(verification: Verification) -> list[str]:
         ("nawi", Verdict.CONFORMING),
         ("nawi-cerapan-kontrak", Verdict.INDETERMINATE),
         ("volume-meter", Verdict.CONFORMING),
+        ("water-meter", Verdict.CONFORMING),
     ],
 )
 def test_every_example_sheet_is_evaluated(name: str, verdict: Verdict) -> None:
-    result = decided(example(name), WEIGHTS, approved=(R76, R117))
+    result = decided(example(name), WEIGHTS, approved=(R76, R117, R49))
     assert result.verdict is verdict
     assert result.legal
     assert result.decision_rule == "simple acceptance"
