@@ -1,16 +1,21 @@
 """Which points a routine observes, in what order: the plan, before any instrument is touched.
 
-Knows characteristics and returns steps. Knows no line and no law beyond where it puts the points.
+Knows characteristics and returns steps. Knows no line; which loads the law wants is the core's.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from acquisition.faults import BadInput
-from calibration.units import Quantity, parse_quantity
+from calibration.legal_table import LegalTable, legal_table
+from calibration.refusal import Refused
+from calibration.routines.weighing_plan import proposed_tests
+from calibration.routines.weighing_sheet import WeighingInstrument, read_instrument
+from calibration.sheet_keys import Keys
+from calibration.units import Quantity
 
 
 class Action(StrEnum):
@@ -53,17 +58,27 @@ class NawiCharacteristics:
     d: Decimal
     max: Decimal
     unit: str
+    instrument: WeighingInstrument
+    """The same as the core reads it."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "NawiCharacteristics":
         """Read them from the ``[instrument]`` keys of an observation sheet."""
-        for key in ("class", "max", "e"):
-            if key not in given:
-                raise BadInput("this key is missing", place=f"characteristics.{key}")
-        e = parse_quantity(given["e"])
-        d = parse_quantity(given.get("d", given["e"])).to(e.unit)
-        largest = parse_quantity(given["max"]).to(e.unit)
-        return cls(str(given["class"]), e.magnitude, d.magnitude, largest.magnitude, e.unit)
+        try:
+            instrument = read_instrument(Keys.of(given, "characteristics"))
+            e = instrument.e
+            d = e if instrument.d is None else instrument.d.to(e.unit)
+            largest = instrument.maximum.to(e.unit)
+        except Refused as refused:
+            raise BadInput(refused.template, place=refused.key or "", **refused.evidence) from None
+        return cls(
+            instrument.accuracy_class,
+            e.magnitude,
+            d.magnitude,
+            largest.magnitude,
+            e.unit,
+            instrument,
+        )
 
     @property
     def direct(self) -> bool:
@@ -71,38 +86,37 @@ class NawiCharacteristics:
         return self.d <= self.e * 2 / 10
 
 
-_MPE_STEPS = {"I": (50_000, 200_000), "II": (5_000, 20_000), "III": (500, 2_000), "IIII": (50, 200)}
-"""Where the MPE changes, in e (R 76-1:2006, Table 6): points worth observing, not limits."""
+def nawi_plan(scale: NawiCharacteristics, table: LegalTable | None = None) -> tuple[Point, ...]:
+    """Plan zero, weighing up and down, eccentricity and repeatability as the law wants them.
 
-
-def nawi_plan(scale: NawiCharacteristics) -> tuple[Point, ...]:
-    """Plan zero, weighing up and down, eccentricity and repeatability (R 76-1:2006, A.4).
-
-    Loads: zero, the MPE steps that lie below Max, fillers to at least five, and Max (A.4.4.1);
-    eccentricity at Max/3 on the centre and four supports (3.6.2.1); repeatability at 0.8 Max,
-    three times for classes III and IIII, six times for I and II (8.3.3).
+    The core proposes loads and counts from the legal table (R 76-1:2006, A.4); eccentricity begins
+    with the centre. Tests that need other hands (tare, discrimination) are written on the sheet.
     """
-    steps = {n * scale.e for n in _MPE_STEPS.get(scale.accuracy_class, ())}
-    loads = {Decimal(0), scale.max} | {s for s in steps if s < scale.max}
-    for share in (Decimal("0.5"), Decimal("0.25"), Decimal("0.75")):
-        if len(loads) < 5:
-            loads.add(_whole(scale.max * share, scale.e, ROUND_FLOOR))
-    up = sorted(loads)
-    third = _whole(scale.max / 3, scale.e, ROUND_CEILING)
-    heavy = _whole(scale.max * Decimal("0.8"), scale.e, ROUND_FLOOR)
-    runs = 3 if scale.accuracy_class in ("III", "IIII") else 6
+    law = legal_table("r76") if table is None else table
+    if scale.instrument.ranges and not scale.direct:
+        raise BadInput(
+            "an instrument with several intervals is guided only where d is at most 0.2 e: write its "
+            "observation sheet",
+            place="characteristics.ranges",
+        )
+    points: list[Point] = []
+    for test in proposed_tests(law, scale.instrument, "initial"):
+        if test.name not in _GUIDED or test.range != 1:
+            continue
+        loads = test.loads
+        if test.name == "eccentricity":
+            loads = (loads[0], *loads)
+        for position, load in enumerate(loads):
+            action = Action.ZERO if test.name == "zero" else Action.PLACE
+            step = Instruction(
+                action, Quantity(load, test.unit), position if test.name == "eccentricity" else 0
+            )
+            points.append(Point(test.name, step, by_added_load=test.by_added_load))
+    return tuple(points)
 
-    def place(test: str, load: Decimal, position: int = 0) -> Point:
-        step = Instruction(Action.PLACE, Quantity(load, scale.unit), position)
-        return Point(test, step, by_added_load=not scale.direct)
 
-    zero = Instruction(Action.ZERO, Quantity(Decimal(0), scale.unit))
-    return (
-        Point("zero", zero, by_added_load=not scale.direct),
-        *(place("weighing", load) for load in (*up, *reversed(up[:-1]))),
-        *(place("eccentricity", third, position) for position in range(5)),
-        *(place("repeatability", heavy) for _ in range(runs)),
-    )
+_GUIDED = ("zero", "weighing", "eccentricity", "repeatability")
+"""Tests whose steps a hand can be asked to do one by one."""
 
 
 def volume_plan(flows: Sequence[tuple[Quantity, Quantity, int]]) -> tuple[Point, ...]:
@@ -112,7 +126,3 @@ def volume_plan(flows: Sequence[tuple[Quantity, Quantity, int]]) -> tuple[Point,
         for i, (rate, volume, runs) in enumerate(flows, 1)
         for _ in range(runs)
     )
-
-
-def _whole(load: Decimal, e: Decimal, rounding: str) -> Decimal:
-    return (load / e).to_integral_value(rounding) * e

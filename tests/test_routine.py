@@ -18,7 +18,7 @@ def loads(given: dict[str, str], test: str) -> list[Decimal]:
 
 def test_weighing_goes_up_through_the_steps_of_the_limits_and_down_again() -> None:
     weighing = loads(FIFTEEN, "weighing")
-    assert weighing == [0, 2500, 7500, 10000, 15000, 10000, 7500, 2500, 0]
+    assert weighing == [0, 100, 2500, 10000, 15000, 10000, 2500, 100, 0]
 
 
 @pytest.mark.parametrize(
