@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from acquisition.cli import main
-from acquisition.commands.tables import law_texts
 from acquisition.config import load_station
 from acquisition.faults import BadInput, exit_code
 from acquisition.language import choose
+from acquisition.law_page import law_texts
 from acquisition.office_law import approval_of, approve, law_file, law_files
 from acquisition.register import approved_digests
 from calibration import legal_table as legal_table_module
