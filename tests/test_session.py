@@ -460,7 +460,7 @@ async def test_a_run_from_a_wire_with_everything_in_order_is_legal(tmp_path: Pat
     ("old", "new", "reason"),
     [
         ("due = 2099-12-31", "due = 2020-12-31", "2020-12-31"),
-        ('mpe = "0.75 g"', 'mpe = "0.9 g"', "too coarse at 2500 g"),
+        ('mpe = "0.75 g"', 'mpe = "0.9 g"', "too coarse at 100 g"),
         ('standards = ["W-07"]', "standards = []", "standard"),
         (legal_table("r76").digest, "sha256:" + "0" * 64, "the office has not approved"),
     ],
