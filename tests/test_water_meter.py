@@ -328,8 +328,9 @@ def test_the_errors_of_several_runs_are_judged_one_by_one_and_their_range_record
 def test_tera_ulang_under_the_national_settings_doubles_the_limits() -> None:
     settings = national_settings("id-meter-air")
     given_sheet = {**sheet(*three(("4", "-4", "10"))), "stage": "subsequent"}
-    with pytest.raises(Refused, match="subsequent"):
+    with pytest.raises(Refused, match="subsequent") as refused:
         decided(given_sheet)
+    assert refused.value.key == "stage"
     result = decided(given_sheet, settings=(settings,))
     assert result.verdict is CONFORMING
     assert result.provisional

@@ -109,9 +109,11 @@ def _curve(case: Case[WaterMeterSheet], temperature: Quantity | None, place: str
             characteristics=characteristics,
         )
     except Refused as refused:
-        of_test = refused.key == "temperature"
-        own = f"instrument.{refused.key}" if refused.key else "instrument"
-        key = f"{place}.temperature" if of_test else own
+        key = f"instrument.{refused.key}" if refused.key else "instrument"
+        if refused.key == "temperature":
+            key = f"{place}.temperature"
+        elif case.stage not in case.table.stages:
+            key = "stage"
         raise Refused(refused.template, key=key, **refused.evidence) from None
 
 
