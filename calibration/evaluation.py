@@ -53,6 +53,7 @@ ROUTINES: Mapping[str, Routine] = MappingProxyType(
             ("r111",), weights.weights_findings, weights.STANDARDS_CLAUSE, DecisionRule.R111
         ),
         "volume-meter": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
+        "fuel-dispenser": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
         "water-meter": Routine(
             ("r49",), water_meter.water_meter_findings, water_meter.STANDARDS_CLAUSE
         ),

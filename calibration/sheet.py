@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from calibration.refusal import Refused
-from calibration.routines.volume_sheet import MeterSheet, read_meter
+from calibration.routines.volume_sheet import MeterSheet, read_dispenser, read_meter
 from calibration.routines.water_bench import bench_key, bench_sheets, is_bench
 from calibration.routines.water_meter_sheet import WaterMeterSheet, read_water_meter
 from calibration.routines.weighing_sheet import WeighingSheet, read_weighing
@@ -32,6 +32,7 @@ READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
         "nawi": read_weighing,
         "weights": read_weights,
         "volume-meter": read_meter,
+        "fuel-dispenser": read_dispenser,
         "water-meter": read_water_meter,
     }
 )

@@ -1,112 +1,184 @@
-"""The volume-meter routine: a meter for liquids against a reference meter (OIML R 117-1:2007).
+"""The volume-meter routine: a meter for liquids, or a fuel dispenser (OIML R 117-1:2007).
 
 Knows how errors of a meter are found from two volumes, and which flow rates and runs are wanted.
 Refuses to decide errors: it drafts points with errors and limits. Volumes decide, exactly; an
 error in % is printed and never compared.
 """
 
-from collections.abc import Iterator
-from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
+import numpy as np
+
 from calibration.case import Case
-from calibration.draft import DraftPoint, DraftTest, Findings, Judged
+from calibration.component import Component
+from calibration.draft import DraftPoint, DraftTest, Findings
 from calibration.error import measurement_error, relative_error_percent
 from calibration.grid import finest_exponent, off_grid, on_grid, plain
-from calibration.legal_table import PROVISIONAL, LegalTable
+from calibration.legal_table import PROVISIONAL
 from calibration.limit_curve import LimitCurve
-from calibration.mpe import limit_curve, repeatability_limit
+from calibration.mpe import limit_curve
 from calibration.refusal import Refused
+from calibration.routines.dispenser import dispensed
+from calibration.routines.meter_factor import MeterFactor, meter_factor, overall
+from calibration.routines.reference_sheet import Fillings, MeterReadings
+from calibration.routines.reference_volume import ReferenceVolumes, interval_of
+from calibration.routines.volume_by_measure import volumes_by_measure
+from calibration.routines.volume_by_meter import volumes_by_meter
+from calibration.routines.volume_by_weighing import volumes_by_weighing
+from calibration.routines.volume_plan import lacking_flow_rates, wanted_runs
+from calibration.routines.volume_repeatability import clause_of, repeatability
 from calibration.routines.volume_sheet import MeterInstrument, MeterSheet, MeterTest
-from calibration.standard import Realised, correction_percent
-from calibration.units import PERCENT, Quantity
+from calibration.standard import Realised
+from calibration.uncertainty import Budget
+from calibration.units import Quantity
 from calibration.verification import Reason
 
 STANDARDS_CLAUSE = "R 117-1"
-FLOW_RATES = 3
-"""Fewest flow rates: maximum, medium and slow (R 117 wants maximum and near minimum)."""
-RUNS = 3
-"""Fewest runs from which a repeatability is found."""
+_BELOW = 4
+"""A computed correction is rounded so many digits below the first digit of Emin."""
 _RATE = "L/h"
 """Flow rates are compared here: from L/min, L/s and m³/h it is reached exactly."""
 _EXACT = Context(prec=80, traps=[Inexact])
-_PRINTED = Context(prec=28, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(slots=True)
+class _Found:
+    tests: list[DraftTest] = field(default_factory=list)
+    notes: list[Reason] = field(default_factory=list)
+    illegal: list[Reason] = field(default_factory=list)
+    realised: list[Realised] = field(default_factory=list)
+    factors: list[MeterFactor] = field(default_factory=list)
+    repeated: bool = False
+    provisional: bool = False
 
 
 def volume_findings(case: Case[MeterSheet]) -> Findings:
     """Draft every flow rate with errors, limits and what is lacking."""
-    instrument, table = case.body.instrument, case.table
-    correction = correction_percent(case.standards)
-    unit = instrument.mmq.unit
+    instrument, table, rules = case.body.instrument, case.table, case.table.rules
+    curve = _limit_curve(case)
+    further = dispensed(case.body, table, curve)
+    found = _Found(provisional=further.provisional)
+    for test in case.body.tests:
+        _check_flow_rate(test, instrument)
+        _accuracy(test, case, curve, found)
+    lacking = [*lacking_flow_rates(case.body, table), *further.lacking]
+    if not found.repeated:
+        clause = "R 117-1, 2/5 of line A"
+        if table.settings is not None:
+            clause = clause_of(table, rules["rule"]["repeatability"]["clause"])
+        values = {"test": "repeatability", "clause": clause}
+        lacking.append(Reason("test-missing", "test {test} is missing ({clause}).", values))
+    notes = [*found.notes, *further.notes]
+    if found.factors:
+        notes.append(
+            Reason(
+                "meter-factor",
+                "proposed meter factor over all flow rates: {factor}. It does not change the verdict.",
+                {"factor": overall(found.factors)},
+            )
+        )
+    return Findings(
+        tests=(*found.tests, *further.tests),
+        lacking=tuple(lacking),
+        notes=_once(notes),
+        realised=tuple(found.realised),
+        provisional=table.provisional
+        or found.provisional
+        or rules["stage"][case.stage]["confidence"] in PROVISIONAL
+        or (found.repeated and rules["rule"]["repeatability"]["confidence"] in PROVISIONAL),
+        illegal=_once(found.illegal),
+    )
+
+
+def _once(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Say the same thing of many flow rates once."""
+    return tuple({str(reason): reason for reason in reasons}.values())
+
+
+def _limit_curve(case: Case[MeterSheet]) -> LimitCurve:
+    instrument = case.body.instrument
     characteristics = {"mmq": str(instrument.mmq), "line": instrument.line}
     if instrument.resolution is not None:
         characteristics["resolution"] = str(instrument.resolution)
     try:
-        curve = limit_curve(
-            table,
+        return limit_curve(
+            case.table,
             accuracy_class=instrument.accuracy_class,
             stage=case.stage,
-            unit=unit,
+            unit=instrument.mmq.unit,
             characteristics=characteristics,
         )
     except Refused as refused:
         key = f"instrument.{refused.key}" if refused.key else "instrument"
         raise Refused(refused.template, key=key, **refused.evidence) from None
-    tests: list[DraftTest] = []
-    notes: list[Reason] = []
-    lacking: list[Reason] = []
-    realised: list[Realised] = []
-    repeated = False
-    for test in case.body.tests:
-        _check_flow_rate(test, instrument)
-        points = tuple(_points(test, curve, instrument, correction))
-        tests.append(DraftTest("accuracy", points, conditions=_at(test)))
-        realised += [Realised(_of(p.reference), _of(p.upper), unit) for p in points]
-        repeatability = _repeatability(test, points, instrument, table)
-        if isinstance(repeatability, DraftTest):
-            tests.append(repeatability)
-            repeated = True
-        else:
-            notes.append(repeatability)
-    flow_rates = {test.flow_rate.to(_RATE) for test in case.body.tests}
-    if len(flow_rates) < FLOW_RATES:
-        lacking.append(
-            Reason(
-                "flow-rates-too-few",
-                "{count} flow rates were tested and {wanted} are wanted: maximum, medium and slow "
-                "(R 117-1: maximum and near minimum).",
-                {"count": len(flow_rates), "wanted": FLOW_RATES},
-            )
-        )
-    if not repeated:
-        values = {"test": "repeatability", "clause": "R 117-1, 2/5 of line A"}
-        lacking.append(Reason("test-missing", "test {test} is missing ({clause}).", values))
-    rules = table.rules
-    return Findings(
-        tests=tuple(tests),
-        lacking=tuple(lacking),
-        notes=tuple(notes),
-        realised=tuple(realised),
-        provisional=table.provisional
-        or rules["stage"][case.stage]["confidence"] in PROVISIONAL
-        or (repeated and rules["rule"]["repeatability"]["confidence"] in PROVISIONAL),
+
+
+def _accuracy(test: MeterTest, case: Case[MeterSheet], curve: LimitCurve, found: _Found) -> None:
+    """Draft the errors of one flow rate, their repeatability and the meter factor."""
+    unit, instrument = curve.unit, case.body.instrument
+    shown = _volumes(test, "indication", test.indication, unit)
+    reference = _reference(test, case, curve)
+    for run, volume in enumerate(reference.values):
+        if volume <= 0:
+            key = f"{test.key}.reference[{run}]"
+            raise Refused("{volume} is no delivered volume.", key=key, volume=f"{volume} {unit}")
+    points = tuple(_points(test, reference, shown, curve, instrument))
+    factor = meter_factor(
+        reference.values,
+        shown,
+        reference.standard_uncertainties() if reference.components else None,
+        _interval(test, instrument, unit),
     )
+    conditions = {"flow_rate": str(test.flow_rate), **reference.conditions}
+    if factor is not None:
+        found.factors.append(factor)
+        conditions["meter_factor"] = str(factor)
+    budget = _budget(test, reference, points, shown, instrument, unit)
+    found.tests.append(DraftTest("accuracy", points, reference.lacking, conditions, budget))
+    found.realised += _realised(points, reference, unit)
+    found.illegal += reference.illegal
+    found.notes += reference.notes
+    found.provisional |= reference.provisional
+    runs = wanted_runs(case.table)
+    repeated = repeatability(test, points, instrument, case.table, case.stage, runs)
+    if isinstance(repeated, DraftTest):
+        found.tests.append(repeated)
+        found.repeated = True
+    else:
+        found.notes.append(repeated)
 
 
-def _at(test: MeterTest) -> dict[str, str]:
-    return {"flow_rate": str(test.flow_rate)}
+def _reference(test: MeterTest, case: Case[MeterSheet], curve: LimitCurve) -> ReferenceVolumes:
+    """Find the reference volumes by the method of the test."""
+    stated, standards, unit = test.reference, case.standards, curve.unit
+    exponent = curve.floor.adjusted() - _BELOW
+    try:
+        if isinstance(stated, MeterReadings):
+            indicated = _volumes(test, "reference", stated.reference, unit)
+            return volumes_by_meter(test, stated, standards, indicated, unit)
+        liquid = case.body.liquid
+        if isinstance(stated, Fillings):
+            requirements = case.table.rules["requirement"]
+            return volumes_by_measure(test, stated, standards, liquid, requirements, unit, exponent)
+        return volumes_by_weighing(
+            test, stated, standards, liquid, case.environment, unit, exponent
+        )
+    except Refused as refused:
+        raise Refused(refused.template, key=refused.key or test.key, **refused.evidence) from None
 
 
 def _points(
-    test: MeterTest, curve: LimitCurve, instrument: MeterInstrument, correction: Decimal
+    test: MeterTest,
+    found: ReferenceVolumes,
+    shown: Sequence[Decimal],
+    curve: LimitCurve,
+    instrument: MeterInstrument,
 ) -> Iterator[DraftPoint]:
     """Find the error of every run: E = V(indicated) - V(reference), V in the unit of the MMQ."""
-    unit = curve.unit
-    factor = _EXACT.add(Decimal(1), correction.scaleb(-2))
-    references = _volumes(test, "reference", test.reference, unit)
-    reference = [_EXACT.multiply(value, factor) for value in references]
-    shown = _volumes(test, "indication", test.indication, unit)
-    mmq = instrument.mmq.magnitude
+    unit, reference, mmq = curve.unit, found.values, instrument.mmq.magnitude
     # At the minimum quantity itself the delivery may end a drop below it: the limit there is Emin.
     looked_up = [
         mmq if value < mmq <= other else value
@@ -115,15 +187,15 @@ def _points(
     exponent = finest_exponent(reference, shown, [mmq])
     try:
         errors = measurement_error(on_grid(shown, exponent), on_grid(reference, exponent))
-        found = curve.limits(on_grid(looked_up, exponent), exponent)
+        limited = curve.limits(on_grid(looked_up, exponent), exponent)
     except Refused as refused:
         key = f"{test.key}.reference"
         raise Refused(refused.template, key=key, **refused.evidence) from None
-    limits = off_grid(found.counts, found.exponent)
+    limits = off_grid(limited.counts, limited.exponent)
     for run, (error, limit) in enumerate(
         zip(off_grid(errors, exponent), map(plain, limits), strict=True)
     ):
-        clause = curve.clauses[int(found.band[run])]
+        clause = curve.clauses[int(limited.band[run])]
         nominal = reference[run] if test.volume is None else test.volume.to(unit).magnitude
         yield DraftPoint(
             nominal=nominal,
@@ -133,9 +205,44 @@ def _points(
             lower=-limit,
             upper=limit,
             unit=unit,
-            clause=f"R 117-1 {curve.floor_clause if bool(found.at_floor[run]) else clause}",
+            clause=f"R 117-1 {curve.floor_clause if bool(limited.at_floor[run]) else clause}",
             relative_error=relative_error_percent(error, reference[run]),
+            row=run if found.components else None,
         )
+
+
+def _budget(
+    test: MeterTest,
+    found: ReferenceVolumes,
+    points: Sequence[DraftPoint],
+    shown: Sequence[Decimal],
+    instrument: MeterInstrument,
+    unit: str,
+) -> Budget | None:
+    """Make the budget of the error of every run: the reference, and the digit of the meter."""
+    if not found.components:
+        return None
+    digit = Component(
+        "indication of the meter",
+        np.array([float(value) for value in shown]),
+        unit,
+        _interval(test, instrument, unit) / np.sqrt(12),
+    )
+    errors = np.array([float(point.error or 0) for point in points])
+    return Budget("error", errors, unit, (digit, *found.components))
+
+
+def _interval(test: MeterTest, instrument: MeterInstrument, unit: str) -> float:
+    return interval_of(instrument.resolution, None, test.indication, unit)
+
+
+def _realised(
+    points: Sequence[DraftPoint], found: ReferenceVolumes, unit: str
+) -> Iterator[Realised]:
+    expanded = found.expanded_uncertainties() if found.whole else (None,) * len(points)
+    for point, u in zip(points, expanded, strict=True):
+        if point.reference is not None and point.upper is not None:
+            yield Realised(point.reference, point.upper, unit, u)
 
 
 def _volumes(test: MeterTest, name: str, values: tuple[Quantity, ...], unit: str) -> list[Decimal]:
@@ -152,68 +259,6 @@ def _volumes(test: MeterTest, name: str, values: tuple[Quantity, ...], unit: str
     return found
 
 
-def _repeatability(
-    test: MeterTest, points: tuple[DraftPoint, ...], instrument: MeterInstrument, table: LegalTable
-) -> DraftTest | Reason:
-    """Compare the range of the relative errors with 2/5 of line A, as exact ratios."""
-    references = [_of(point.reference) for point in points]
-    unit = instrument.mmq.unit
-    smallest = Quantity(min(references), unit)
-    try:
-        limits = repeatability_limit(
-            table,
-            accuracy_class=instrument.accuracy_class,
-            values=[smallest],
-            characteristics={"mmq": str(instrument.mmq)},
-        )
-    except Refused:
-        return Reason(
-            "repeatability-undefined",
-            "repeatability at {flow_rate} was not judged: no limit is defined for {volume}.",
-            {"flow_rate": str(test.flow_rate), "volume": str(smallest)},
-        )
-    if len(points) < RUNS:
-        lacking = Reason(
-            "runs-too-few",
-            "repeatability at {flow_rate}: {count} runs were made and {wanted} are wanted.",
-            {"flow_rate": str(test.flow_rate), "count": len(points), "wanted": RUNS},
-        )
-        return DraftTest("repeatability", (), (lacking,), _at(test))
-    ratios = [
-        Fraction(_of(point.error)) / Fraction(reference)
-        for point, reference in zip(points, references, strict=True)
-    ]
-    spread = 100 * (max(ratios) - min(ratios))
-    limit = _of(limits.upper[0])
-    conforms = spread <= Fraction(limit)
-    # As many places as it takes for the printed numbers not to contradict the verdict.
-    printed = next(
-        (
-            value
-            for places in (3, 6, 12)
-            if ((value := _percent(spread, places)) <= limit) == conforms
-        ),
-        _percent(spread, 20),
-    )
-    point = DraftPoint(
-        nominal=None,
-        error=printed,
-        lower=None,
-        upper=limit,
-        unit=PERCENT,
-        clause=f"R 117-1 {limits.clause[0]}",
-        judged=Judged.RANGE,
-        relative_error=printed,
-        conforms=conforms,
-    )
-    return DraftTest("repeatability", (point,), conditions=_at(test))
-
-
-def _percent(value: Fraction, places: int) -> Decimal:
-    printed = _PRINTED.divide(Decimal(value.numerator), Decimal(value.denominator))
-    return printed.quantize(Decimal(1).scaleb(-places), context=_PRINTED)
-
-
 def _check_flow_rate(test: MeterTest, instrument: MeterInstrument) -> None:
     rate = Fraction(test.flow_rate.to(_RATE).magnitude)
     for limit, sign in ((instrument.qmin, 1), (instrument.qmax, -1)):
@@ -223,9 +268,3 @@ def _check_flow_rate(test: MeterTest, instrument: MeterInstrument) -> None:
                 key=f"{test.key}.flow_rate",
                 flow_rate=test.flow_rate,
             )
-
-
-def _of(value: Decimal | None) -> Decimal:
-    if value is None:
-        raise Refused("a point without a value cannot be judged.")
-    return value
