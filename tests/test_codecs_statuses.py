@@ -66,6 +66,7 @@ CASES: list[tuple[str, bytes, Decoded | Answer]] = [
     ("sartorius-sbi22", b"Stat     ERR 054    \r\n", fault("instrument error 054")),
     ("sartorius-sbi22", b"Stat     APP.ERR    \r\n", fault("instrument error APP.ERR")),
     ("sartorius-sbi22", b"Stat                \r\n", fault("no weight is displayed")),
+    ("sartorius-sbi22", b"Stat       OFF      \r\n", fault("no weight is displayed")),
     ("sartorius-sbi", b"N     +    0.006 g  \r\n", shown("0.006", "g", detail="net")),
     ("sartorius-sbi", b"+    0.006 g  \r\n", shown("0.006", "g")),
     # ---- A&D

@@ -50,6 +50,7 @@ _WORDS: Final = {
     "Cal.Int.": (Condition.FAULT, "internal calibration"),
     "Cal. Int.": (Condition.FAULT, "internal calibration"),
     "--": (Condition.FAULT, "no weight is displayed"),
+    "OFF": (Condition.FAULT, "no weight is displayed"),
     "": (Condition.FAULT, "no weight is displayed"),
 }
 _TARES: Final = ("T", "T1", "T2", "PT2")
@@ -166,7 +167,7 @@ N     +    0.006 g  ␍␊      six characters of identification before that
         ("other identification (`Diff`, `Nom.`, `Setp` …)", "no indication"),
         ("`H`, `HH`, `High`", "overload"),
         ("`L`, `LL`, `Low`", "underload"),
-        ("`C`, `Cal. Ext.`, `Cal. Int.`, `--`, blank", "fault"),
+        ("`C`, `Cal. Ext.`, `Cal. Int.`, `--`, `OFF`, blank", "fault"),
         ("`Err ###`, `ERR ###`, `APP.ERR`, `DIS.ERR`, `PRT.ERR`", "fault: instrument error"),
     ),
     slips="No checksum: a changed digit, sign or decimal point passes. The fixed length catches "
@@ -174,7 +175,8 @@ N     +    0.006 g  ␍␊      six characters of identification before that
     sources=(
         "Sartorius GC803S p. 57, LE series p. 51-52, Entris II p. 3, Combics 1 p. 98, Combics 3 p. 94, "
         "FB p. 66 (units and codes), MSE p. 71 (commands), Quintix p. 87 (brackets)",
-        "GraysonBellamy/sartoriuslib docs/sbi_data_output.md and docs/protocol.md (live captures)",
+        "GraysonBellamy/sartoriuslib docs/sbi_data_output.md and docs/protocol.md (live captures); "
+        "numat sartorius 0.7.1 driver.py (OFF), which reads what `tera simulate` sends",
     ),
     unknown=(
         "Answers to ESC x1_, x2_ and x3_ (model, serial number, software): not asked for.",
