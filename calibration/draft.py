@@ -54,6 +54,8 @@ class DraftPoint:
     """Which point of the test's budget this is; None: its uncertainty is not evaluated."""
     failure: Reason | None = None
     """What is said when it does not conform, where the general sentence does not fit."""
+    undecided: bool = False
+    """Shown and not decided, either way: what decides it is not known in full."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ def judge(
         for place, point in enumerate(test.points):
             verdict = decided[number][place]
             found = _uncertain(test.budget, evaluated, point)
-            if found is not None and rule is not DecisionRule.SIMPLE_ACCEPTANCE:
+            if point.undecided:
+                verdict = Verdict.INDETERMINATE
+            elif found is not None and rule is not DecisionRule.SIMPLE_ACCEPTANCE:
                 verdict, said = _guarded(rule, test, place, point, found)
                 reasons += said
             elif verdict is Verdict.NONCONFORMING:

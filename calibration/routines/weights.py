@@ -97,7 +97,7 @@ def _found(case: Case[WeightsSheet], law: WeightClass, test: WeightTest) -> _Fou
     reference = reference_weight(test, case.standards, law)
     comparison = compared(test, law)
     buoyancy = buoyancy_of(test, reference, case.environment, limit, law)
-    lacking = [*comparison.lacking, *_drift_lacking(test, reference, law)]
+    drift_lacking = _drift_lacking(test, reference, law)
     errors, rounding = _errors(reference, comparison, buoyancy, limit)
     further = [*([] if reference.drift is None else [reference.drift]), *comparison.further]
     budget = None
@@ -106,8 +106,21 @@ def _found(case: Case[WeightsSheet], law: WeightClass, test: WeightTest) -> _Fou
         budget = buoyancy.budget(reference.component, difference, (*further, *rounding))
     draft = DraftTest(
         CONVENTIONAL_MASS,
-        tuple(_points(law, nominal, reference, errors, limit, budget)),
-        tuple(lacking),
+        tuple(
+            DraftPoint(
+                nominal=plain(nominal),
+                reference=plain(nominal + reference.deviation),
+                error=error,
+                lower=-limit,
+                upper=limit,
+                unit=MG,
+                clause=f"R 111-1 {law.curve.clauses[0]}, 5.3",
+                row=row,
+                undecided=bool(drift_lacking) or not comparison.complete,
+            )
+            for row, error in enumerate(errors)
+        ),
+        (*comparison.lacking, *drift_lacking),
         _conditions(test, buoyancy, nominal, errors, budget),
         budget,
     )
@@ -157,28 +170,6 @@ def _errors(
         rounding.append(limited("rounding of the mean difference", MG, float(step / 2)))
     errors = [Decimal(count).scaleb(exponent, _WIDE) + corrections[0] for count in counts]
     return [plain(error) for error in errors], tuple(rounding)
-
-
-def _points(
-    law: WeightClass,
-    nominal: Decimal,
-    reference: ReferenceWeight,
-    errors: list[Decimal],
-    limit: Decimal,
-    budget: Budget | None,
-) -> Iterable[DraftPoint]:
-    """Make a point of each weight; without an uncertainty R 111 decides nothing."""
-    for row, error in enumerate(errors):
-        yield DraftPoint(
-            nominal=plain(nominal),
-            reference=plain(nominal + reference.deviation),
-            error=None if budget is None else error,
-            lower=-limit,
-            upper=limit,
-            unit=MG,
-            clause=f"R 111-1 {law.curve.clauses[0]}, 5.3",
-            row=row,
-        )
 
 
 def _conditions(

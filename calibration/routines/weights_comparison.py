@@ -64,6 +64,8 @@ class Comparison:
     further: tuple[Component, ...]
     """Doubt of the comparator itself [mg]."""
     lacking: tuple[Reason, ...]
+    complete: bool
+    """The uncertainty of the weighings is evaluated in full."""
     uncounted: tuple[str, ...]
     """What is not stated of the comparator and not in the budget."""
     provisional: bool
@@ -80,10 +82,10 @@ def compared(test: WeightTest, law: WeightClass) -> Comparison:
     unit = factor * Fraction(10) ** exponent
     mean = tuple(difference * unit for difference in found.mean())
     each = found.values(exponent).reshape(test.cycles, -1) * float(factor)
-    scatter, in_control = _scatter(test, each, mean, law)
-    lacking = [*_cycles_lacking(test, law), *in_control]
+    scatter, out_of_control = _scatter(test, each, mean, law)
+    doubtful = list(out_of_control)
     if scatter is None:
-        lacking.append(
+        doubtful.append(
             Reason(
                 "scatter-unknown",
                 "{test} {nominal}: from one cycle no scatter of the weighings is known: weigh more "
@@ -92,14 +94,16 @@ def compared(test: WeightTest, law: WeightClass) -> Comparison:
             )
         )
     further, uncounted, unstated = _of_comparator(test, mean, law)
+    doubtful += unstated
     return Comparison(
         mean,
         exponent,
         scatter,
         further,
-        (*lacking, *unstated),
+        (*_cycles_lacking(test, law), *doubtful),
+        not doubtful,
         uncounted,
-        provisional=bool(in_control),
+        provisional=bool(out_of_control),
     )
 
 

@@ -46,7 +46,9 @@ def reference_weight(
     standard = _chosen(test, standards)
     nominal = test.nominal.to(MG).magnitude
     point = _point(standard, test.nominal)
-    correction = standard.correction if point is None else point.correction
+    correction = None if point is None else point.correction
+    if standard.nominal is not None and _equal(standard.nominal, test.nominal):
+        correction = standard.correction if correction is None else correction
     if correction is None:
         return _of_class(standard, nominal, law)
     stated = None if point is None else point.expanded_uncertainty
