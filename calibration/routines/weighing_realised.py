@@ -4,6 +4,7 @@ Knows at which points the value of the load counts, and one third of the limit t
 3.7.1). A substitution load is as wrong as the standards that it was compared with, at each step.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -18,7 +19,7 @@ from calibration.routines.weighing_substitution import (
     substitution,
     substitutions,
 )
-from calibration.routines.weighing_weights import Part, WeighingStandards
+from calibration.routines.weighing_weights import Part, WeighingStandards, Weight
 from calibration.standard import Realised
 from calibration.verification import Reason
 
@@ -98,7 +99,7 @@ class Portions:
             _, load, error, key = worst
             used = self.standards.made_of(load, key)
             names = [
-                f"{standard.id}: {' + '.join(f'{w.nominal:f}' for w in weights)} {scale.unit}"
+                f"{standard.id}: {_sum_of(weights)} {scale.unit}"
                 for standard, weights in used.items()
             ]
             yield Reason(
@@ -114,3 +115,9 @@ class Portions:
 
     def _weighed(self, seen: Observed) -> tuple[Observed, ...]:
         return self.weighings.of("weighing", seen.within)
+
+
+def _sum_of(weights: Sequence[Weight]) -> str:
+    """Write weights as a sum: 2 × 200 + 50."""
+    many = Counter(f"{plain(weight.nominal):f}" for weight in weights)
+    return " + ".join(text if count == 1 else f"{count} × {text}" for text, count in many.items())
