@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -33,6 +33,13 @@ pytestmark = pytest.mark.skipif(None in (PROGRAM, PUBLISH, SUBSCRIBE), reason=MI
 RUNS = 5
 """Runs of each of the two benches."""
 DEATHS = 3
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    mosquitto = Mosquitto(tmp_path)
+    yield mosquitto
+    mosquitto.kill()
 
 
 class Bench:
@@ -110,86 +117,78 @@ async def die_and_return(broker: Mosquitto, station: Running, benches: list[Benc
 
 @pytest.mark.parametrize(("protocol", "version"), [("5", "5"), ("3.1.1", "mqttv311")])
 async def test_each_verdict_is_stored_once_although_the_broker_dies_in_the_middle_of_runs(
-    tmp_path: Path, protocol: Protocol, version: str
+    tmp_path: Path, broker: Mosquitto, protocol: Protocol, version: str
 ) -> None:
-    broker = Mosquitto(tmp_path)
     await broker.start()
     settings = settings_of(tmp_path, scale_bench(1), scale_bench(2), broker=broker.port)
     store = await RecordStore.open(tmp_path / "records.sqlite")
     subscriber = Subscriber(store, broker.address(protocol), settings.office.code)
     heard = tmp_path / "heard"
-    try:
-        async with (
-            records_system(store, subscriber),
-            peer(broker, version, heard),
-            running(settings, broker.address(protocol)) as station,
-            asyncio.timeout(60),
-        ):
-            await station.publisher.connected.wait()
-            await subscriber.ready.wait()
-            benches = [Bench(station, 1), Bench(station, 2)]
-            async with asyncio.TaskGroup() as group:
-                for bench in benches:
-                    group.create_task(bench.work())
-                for _ in range(DEATHS):
-                    await die_and_return(broker, station, benches)
-            await station.outbox.wait_until_receipted()
-            made = {name: body for bench in benches for name, body in bench.bodies.items()}
-            stored = await store.verdicts()
-            counts = await station.outbox.counts()
-            assert await store.gaps() == ()
-            assert await store.conflicts() == ()
-            assert await store.count() == 2 * len(made)
-            for record in stored:
-                assert await station.outbox.stored_number(record.id) == record.stored
-                assert validate(record.record) == "verdict"
-            assert (counts.starts, counts.waiting, counts.unfinished) == (len(made), 0, 0)
-            assert sorted(r.id for r in stored) == sorted(made)
-            assert {r.id: r.body for r in stored} == made
+    async with (
+        records_system(store, subscriber),
+        peer(broker, version, heard),
+        running(settings, broker.address(protocol)) as station,
+        asyncio.timeout(60),
+    ):
+        await station.publisher.connected.wait()
+        await subscriber.ready.wait()
+        benches = [Bench(station, 1), Bench(station, 2)]
+        async with asyncio.TaskGroup() as group:
             for bench in benches:
-                mine = [r.number for r in stored if r.bench == bench.name]
-                assert sorted(mine) == list(range(1, RUNS + 1))
+                group.create_task(bench.work())
+            for _ in range(DEATHS):
+                await die_and_return(broker, station, benches)
+        await station.outbox.wait_until_receipted()
+        made = {name: body for bench in benches for name, body in bench.bodies.items()}
+        stored = await store.verdicts()
+        counts = await station.outbox.counts()
+        assert await store.gaps() == ()
+        assert await store.conflicts() == ()
+        assert await store.count() == 2 * len(made)
+        for record in stored:
+            assert await station.outbox.stored_number(record.id) == record.stored
+            assert validate(record.record) == "verdict"
+        assert (counts.starts, counts.waiting, counts.unfinished) == (len(made), 0, 0)
+        assert sorted(r.id for r in stored) == sorted(made)
+        assert {r.id: r.body for r in stored} == made
+        for bench in benches:
+            mine = [r.number for r in stored if r.bench == bench.name]
+            assert sorted(mine) == list(range(1, RUNS + 1))
 
-            def ids_heard() -> set[str]:
-                return {line.rpartition("/")[2] for line in heard.read_text().splitlines()}
+        def ids_heard() -> set[str]:
+            return {line.rpartition("/")[2] for line in heard.read_text().splitlines()}
 
-            await until(lambda: ids_heard() >= set(made))
-            assert ids_heard() == set(made)
-        assert broker.log.read_text(encoding="utf-8").count(" starting") == DEATHS + 1
-    finally:
-        broker.kill()
+        await until(lambda: ids_heard() >= set(made))
+        assert ids_heard() == set(made)
+    assert broker.log.read_text(encoding="utf-8").count(" starting") == DEATHS + 1
 
 
 async def test_a_service_killed_in_the_middle_of_runs_loses_and_doubles_nothing(
-    tmp_path: Path,
+    tmp_path: Path, broker: Mosquitto
 ) -> None:
     """``tera run`` is killed with SIGKILL; what it had committed arrives once, the rest is named."""
-    broker = Mosquitto(tmp_path)
     await broker.start()
     config = write_station(tmp_path, scale_bench(1), broker=broker.port)
     settings = load_station(config)
     store = await RecordStore.open(tmp_path / "records.sqlite")
     subscriber = Subscriber(store, broker.address(), settings.office.code)
-    try:
-        async with records_system(store, subscriber), asyncio.timeout(60):
-            await subscriber.ready.wait()
-            for life in range(DEATHS):
-                async with tera_at_work("run", "--config", config) as service:
-                    await line_with(service.stderr, "the station runs")
-                    for number in range(2):
-                        await publish_order(broker, order(f"P-{life}-{number}", "timbangan-1"))
-                    while await store.count(kind="verdict") <= life:  # and on with the second one
-                        await asyncio.sleep(0.01)
-                    service.kill()
-                    await service.wait()
-            async with running(settings) as station:
-                await station.outbox.wait_until_receipted()
-                committed = await station.outbox.counts()
-                assert await store.gaps() == ()
-                assert await store.conflicts() == ()
-                assert committed.unfinished == 0
-                assert committed.verdicts == await store.count(kind="verdict") >= DEATHS
-                assert committed.abandonments == await store.count(kind="abandonment")
-                assert committed.starts == await store.count(kind="start")
-    finally:
-        broker.kill()
+    async with records_system(store, subscriber), asyncio.timeout(60):
+        await subscriber.ready.wait()
+        for life in range(DEATHS):
+            async with tera_at_work("run", "--config", config) as service:
+                await line_with(service.stderr, "the station runs")
+                for number in range(2):
+                    await publish_order(broker, order(f"P-{life}-{number}", "timbangan-1"))
+                while await store.count(kind="verdict") <= life:  # and on with the second one
+                    await asyncio.sleep(0.01)
+                service.kill()
+                await service.wait()
+        async with running(settings) as station:
+            await station.outbox.wait_until_receipted()
+            committed = await station.outbox.counts()
+            assert await store.gaps() == ()
+            assert await store.conflicts() == ()
+            assert committed.unfinished == 0
+            assert committed.verdicts == await store.count(kind="verdict") >= DEATHS
+            assert committed.abandonments == await store.count(kind="abandonment")
+            assert committed.starts == await store.count(kind="start")
