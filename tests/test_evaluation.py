@@ -49,6 +49,8 @@ def codes(verification: Verification) -> list[str]:
         ("nawi", Verdict.CONFORMING),
         ("nawi-cerapan-kontrak", Verdict.INDETERMINATE),
         ("volume-meter", Verdict.CONFORMING),
+        ("volume-meter-gravimetric", Verdict.CONFORMING),
+        ("fuel-dispenser", Verdict.CONFORMING),
         ("water-meter", Verdict.CONFORMING),
     ],
 )

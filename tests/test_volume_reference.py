@@ -238,6 +238,15 @@ def test_water_needs_no_coefficient() -> None:
     assert float(found.points[0].reference or 0) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("end", ["0 °C", "40 °C"])
+def test_water_reaches_both_ends_of_its_table(end: str) -> None:
+    water = {"name": "air", "water": True}
+    test = filled(measure_temperature=end, meter_temperature=end)
+    (found,) = accuracy(decided(sheet(test, MEASURE, THERMOMETER, liquid=water)))
+    held = 20.0012 * (1 + 0.0000477 * (float(end.split()[0]) - 28))
+    assert float(found.points[0].reference or 0) == pytest.approx(held, abs=1e-6)
+
+
 def test_fillings_of_a_smaller_measure_add_up() -> None:
     test = filled(
         fills=3,

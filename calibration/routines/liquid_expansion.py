@@ -44,8 +44,8 @@ class LiquidExpansion:
                 )
             return cls.stated(liquid)
         change = end - start
-        # Where nothing changes the coefficient is that of 1 mK: its uncertainty still counts.
-        step = np.where(change == 0, 1e-3, change)
+        # Where nothing changes the coefficient is that of 1 mK: an unnoticed change still counts.
+        step = np.where(change == 0, np.where(start > 20, -1e-3, 1e-3), change)
         ratio = water_density(start) / water_density(start + step)
         return cls(np.asarray((ratio - 1) / step), 0.0)
 
