@@ -6,13 +6,16 @@ Knows types and key paths such as ``test[0].added_load``. Refuses to know what t
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from calibration.refusal import Refused
 from calibration.units import Quantity, parse_quantity, same_kind
 
 IDENTITY = ("kind", "serial", "maker", "model", "owner")
 """Keys of every ``[instrument]``: which one it is, and whose."""
+
+TEXT, WHOLE, FLAG = "text", "whole", "flag"
+"""Evidence ``wanted`` of a refusal: one value of this type stands at the key and was not given."""
 
 Check = Callable[[Quantity, str], None]
 """Refuses a quantity of another kind, naming its key."""
@@ -79,14 +82,16 @@ class Keys:
         """Take true or false; absent is false."""
         value = self._given.get(name, False)
         if not isinstance(value, bool):
-            raise Refused("this is true or false.", key=self.path(name))
+            raise Refused("this is true or false.", key=self.path(name), wanted=FLAG)
         return value
 
     def whole(self, name: str, default: int) -> int:
         """Take a whole number from 1 to 100."""
         value = self._given.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
-            raise Refused("this is a whole number from 1 to 100.", key=self.path(name))
+            raise Refused(
+                "this is a whole number from 1 to 100.", key=self.path(name), wanted=WHOLE
+            )
         return value
 
     def date(self, name: str) -> datetime.date:
@@ -96,6 +101,8 @@ class Keys:
             raise Refused("this key is missing.", key=self.path(name))
         if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
             return value
+        if isinstance(value, list | tuple):
+            self._refuse_list(name, value)
         try:
             return datetime.datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007
         except ValueError:
@@ -111,6 +118,8 @@ class Keys:
     def optional_decimal(self, name: str) -> Decimal | None:
         """Take a plain number, or None when the key is absent."""
         value = self._given.get(name)
+        if isinstance(value, list | tuple):
+            self._refuse_list(name, value)
         if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
             return None if value is None else Decimal(value)
         try:
@@ -120,6 +129,14 @@ class Keys:
         if not number.is_finite():
             raise Refused("{value} is no number.", key=self.path(name), value=value)
         return number
+
+    def _refuse_list(self, name: str, value: object) -> NoReturn:
+        raise Refused(
+            "this is one value, not the list {value}.",
+            key=self.path(name),
+            value=value,
+            wanted=TEXT,
+        )
 
     def positive(self, name: str, unit: str, default: Quantity | None) -> Quantity | None:
         """Take a quantity above 0 of the same kind as ``unit``, or the default."""
@@ -182,7 +199,10 @@ class Keys:
 def _text(value: object, key: str) -> str:
     if not isinstance(value, str):
         raise Refused(
-            'this is a text in quotes, for example "2.5 kg", not {value}.', key=key, value=value
+            'this is a text in quotes, for example "2.5 kg", not {value}.',
+            key=key,
+            value=value,
+            wanted=TEXT,
         )
     if not value.strip():
         raise Refused("this text is empty.", key=key)
