@@ -633,6 +633,29 @@ def test_a_scale_is_adequate_by_the_volume_it_gives(
     assert "standard-unfit" not in codes(result)
 
 
+@pytest.mark.parametrize(
+    ("scale", "mass", "u"),
+    [
+        ({"correction": "0.02 %", "expanded_uncertainty": "0.01 %"}, "49.749948", "0.0029871"),
+        ({"correction": "10 g", "expanded_uncertainty": "12 g"}, "49.740", "0.006"),
+        ({"mpe": "10 g"}, "49.740", "0.0057735"),
+        ({"correction": "10 g", "mpe": "10 g"}, "49.740", "0.0057735"),
+    ],
+)
+def test_a_scale_may_state_one_correction_or_its_class(
+    scale: dict[str, Any], mass: str, u: str
+) -> None:
+    whole = {**without(SCALE, "point"), **scale}
+    (point,) = accuracy(decided(sheet(weighed(), whole, THERMOMETER, liquid=WATER)))[0].points
+    rho = float(water_density(28.5))
+    volume = 1000 * float(
+        gravimetric_volume(float(mass), rho, 1.2, 8000.0, 0.0, 28.5, reference_temperature=28.5)
+    )
+    assert float(point.reference or 0) == pytest.approx(volume, abs=1e-6)
+    full = next(row for row in point.budget if str(row["quantity"]).endswith("TIM, full"))
+    assert float(str(full["standard_uncertainty"])) == pytest.approx(float(u), rel=1e-3)
+
+
 def test_the_budget_of_a_weighing_agrees_with_gtc() -> None:
     given_sheet = example("volume-meter-gravimetric")
     first = accuracy(decided(given_sheet))[0].points[0]

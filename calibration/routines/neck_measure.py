@@ -124,12 +124,12 @@ class NeckMeasure:
         nominal = float(self.nominal.magnitude)
         found: list[Component] = []
         known = [quantity for quantity in stated if quantity is not None]
-        if standard.points or standard.correction is not None:
-            if known and len(known) == len(stated):
-                u = float(max(self._share(quantity) for quantity in known))
-                k = float(standard.coverage_factor)
-                name = f"calibration of {standard.id}"
-                found.append(certified(name, self.unit, nominal, u, coverage_factor=k))
+        corrected = bool(standard.points) or standard.correction is not None
+        if corrected and len(known) == len(stated):
+            u = float(max(self._share(quantity) for quantity in known))
+            k = float(standard.coverage_factor)
+            name = f"calibration of {standard.id}"
+            found.append(certified(name, self.unit, nominal, u, coverage_factor=k))
         elif standard.mpe is not None:
             name = f"maximum permissible error of {standard.id}"
             width = float(self._share(standard.mpe))

@@ -145,9 +145,7 @@ def _corrected(scale: Standard, column: Sequence[Quantity], key: str) -> list[Fr
                 place = f"{key}[{run}]"
                 raise Refused(refused.template, key=place, **refused.evidence) from None
         elif scale.correction is not None:
-            stated = scale.correction
-            share = stated.unit == PERCENT
-            value += value * Fraction(stated.magnitude) / 100 if share else stated.exactly(MASS)
+            value += _share(scale.correction, indication)
         elif scale.mpe is None:
             raise Refused(
                 "scale {standard} states neither a correction nor its maximum permissible error.",
@@ -188,23 +186,27 @@ def _of_scale(
 
 
 def _scale_uncertainty(scale: Standard, column: Sequence[Quantity]) -> tuple[Floats, bool] | None:
-    """Give U, or the MPE where nothing corrects the scale, at every indication [kg]."""
-    widths = []
-    mpe = not scale.points and scale.correction is None
-    for indication in column:
-        stated = scale.mpe if mpe else scale.expanded_uncertainty
-        if scale.points:
-            found = calibrated_at(scale, indication.to(MASS), relative=False).expanded_uncertainty
-        elif stated is None:
-            found = None
-        elif stated.unit == PERCENT:
-            found = abs(indication.exactly(MASS)) * Fraction(stated.magnitude) / 100
-        else:
-            found = stated.exactly(MASS)
-        if found is None:
+    """Give U at every indication [kg], or the MPE where no U or no correction is stated."""
+    of_points = [
+        calibrated_at(scale, indication.to(MASS), relative=False).expanded_uncertainty
+        for indication in column
+        if scale.points
+    ]
+    if scale.points and None not in of_points:
+        return _floats([u for u in of_points if u is not None]), False
+    whole = scale.expanded_uncertainty
+    if scale.correction is None or whole is None:
+        if scale.mpe is None:
             return None
-        widths.append(float(found))
-    return np.array(widths), mpe
+        return _floats([_share(scale.mpe, indication) for indication in column]), True
+    return _floats([_share(whole, indication) for indication in column]), False
+
+
+def _share(quantity: Quantity, indication: Quantity) -> Fraction:
+    """Give a quantity that is absolute or in % of an indication [kg]."""
+    if quantity.unit == PERCENT:
+        return abs(indication.exactly(MASS)) * Fraction(quantity.magnitude) / 100
+    return quantity.exactly(MASS)
 
 
 def _density(liquid: Liquid, t: Floats) -> Floats:
