@@ -1,51 +1,26 @@
 """Weighing instruments: errors by A.4.4.3, limits by 3.5.1, and what the law wants to be tested."""
 
-import tomllib
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from calibration.evaluation import evaluate
 from calibration.refusal import Refused
-from calibration.sheet import parse_sheet
-from calibration.verification import TestResult as Result
-from calibration.verification import Verdict, Verification
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
-CONFORMING, NONCONFORMING, INDETERMINATE = Verdict
-
-
-def sheet(*tests: dict[str, Any], **instrument: str) -> dict[str, Any]:
-    scale = {"kind": "scale", "serial": "1", "class": "III", "max": "15 kg", "e": "5 g"}
-    return {
-        "routine": "nawi",
-        "stage": "initial",
-        "date": "2026-11-24",
-        "instrument": {**scale, **{k.strip("_"): v for k, v in instrument.items()}},
-        "test": list(tests),
-    }
-
-
-def decided(given_sheet: dict[str, Any]) -> Verification:
-    return evaluate(parse_sheet(given_sheet), standards={}, approved=())
-
-
-def only(result: Verification, name: str) -> Result:
-    (test,) = (test for test in result.tests if test.name == name)
-    return test
+from calibration.verification import Verdict
+from tests.nawi import (
+    CONFORMING,
+    INDETERMINATE,
+    NONCONFORMING,
+    decided,
+    example,
+    one,
+    only,
+    sheet,
+)
 
 
 def contract() -> dict[str, Any]:
-    text = (EXAMPLES / "nawi-cerapan-kontrak.toml").read_text()
-    return tomllib.loads(text, parse_float=Decimal)
-
-
-def one(name: str, **columns: Any) -> dict[str, Any]:
-    return {"name": name, **columns}
+    return example("nawi-cerapan-kontrak")
 
 
 @pytest.mark.parametrize(
@@ -294,34 +269,3 @@ def test_loads_may_be_written_in_e() -> None:
                added_load=["0.5 e", "0.5 d"])  # fmt: skip
     points = only(decided(sheet(test)), "weighing").points
     assert [(p.nominal, p.error) for p in points] == [(0, 0), (2500, 0)]
-
-
-tenths = st.integers(0, 50)
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 3000), st.integers(-4, 4), tenths), min_size=1, max_size=8),
-    st.sampled_from(["kg", "g", "mg", "t"]),
-    st.sampled_from(["kg", "g", "mg", "t"]),
-)
-def test_units_never_change_a_verdict(
-    rows: list[tuple[int, int, int]], unit: str, e_unit: str
-) -> None:
-    factor = {"kg": -3, "g": 0, "mg": 3, "t": -6}
-
-    def said(grams: Decimal, in_unit: str) -> str:
-        return f"{grams.scaleb(factor[in_unit]):f} {in_unit}"
-
-    def verdicts(load_unit: str, other: str) -> list[Verdict]:
-        test = one(
-            "weighing",
-            load=[said(Decimal(5 * n), load_unit) for n, _, _ in rows],
-            indication=[said(Decimal(5 * (n + off)), other) for n, off, _ in rows],
-            added_load=[said(Decimal(added) / 10, load_unit) for _, _, added in rows],
-        )
-        result = decided(
-            sheet(test, e=said(Decimal(5), other), max=said(Decimal(15000), load_unit))
-        )
-        return [p.verdict for p in result.tests[0].points] + [result.verdict]
-
-    assert verdicts(unit, e_unit) == verdicts("g", "g")
