@@ -147,6 +147,20 @@ def test_weights_of_class_e2_count_by_their_uncertainty() -> None:
     assert "standard-inadequate" in codes(result)  # 1.6 mg
 
 
+@pytest.mark.parametrize(("accuracy_class", "legal"), [("E2", True), ("F1", False), (None, False)])
+def test_of_e2_as_a_whole_the_uncertainty_counts_and_of_others_the_larger(
+    accuracy_class: str | None, legal: bool
+) -> None:
+    stated = {"expanded_uncertainty": "2.5 g", "mpe": "2.6 g"}  # one third of 7.5 g is 2.5 g
+    register = Standard(
+        id="W",
+        accuracy_class=accuracy_class,
+        due=DUE,
+        **{name: parse_quantity(text) for name, text in stated.items()},
+    )
+    assert decided(weighed("15 kg"), register, approved=TABLES).legal is legal
+
+
 def test_weights_without_a_class_count_with_deviation_and_uncertainty() -> None:
     point = CalibrationPoint(*map(parse_quantity, ("5 kg", "-0.2 g", "0.1 g")))
     register = weights(None, "5 kg", points=(point,))

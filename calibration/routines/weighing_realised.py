@@ -67,9 +67,8 @@ class Portions:
         for seen in self.weighings.observed:
             if seen.name not in ERRORS or not seen.test.standard_load:
                 continue
-            own = bool(self.standards.sets) or bool(self.steps(seen).any())
             errors: Sequence[Decimal | None] = [None] * seen.load.size
-            if own and self.standards.assessed:
+            if self.standards.assessed:
                 errors = [
                     plain(sum((part.error for part in point), Decimal(0)))
                     for point in self.parts(seen)

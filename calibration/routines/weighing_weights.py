@@ -72,9 +72,11 @@ class WeighingStandards:
     @classmethod
     def of(cls, case: Case[WeighingSheet], unit: str) -> "WeighingStandards":
         """Read what every standard of mass says of its error; others take no part."""
+        law = requirement(case.table, "standards")
         stated, sets = [], []
         for standard in case.standards:
-            if (whole := _stated(standard, unit)) is not None:
+            certain = standard.accuracy_class in law.stated["by_uncertainty"]
+            if (whole := _stated(standard, unit, by_uncertainty=certain)) is not None:
                 stated.append(whole)
             elif standard.weights and (standard.accuracy_class or standard.points):
                 with at(f"standards {standard.id}"):
@@ -138,21 +140,23 @@ class WeighingStandards:
         return used
 
 
-def _stated(standard: Standard, unit: str) -> Stated | None:
-    """Read the error that a standard of mass states as a whole, the larger of MPE and U."""
+def _stated(standard: Standard, unit: str, *, by_uncertainty: bool) -> Stated | None:
+    """Read the error that a standard of mass states as a whole: the larger of MPE and U.
+
+    ``by_uncertainty``: of its class only U counts, where it is stated.
+    """
     usable = [
-        (quantity, by_uncertainty)
-        for quantity, by_uncertainty in (
-            (standard.expanded_uncertainty, True),
-            (standard.mpe, False),
-        )
+        (quantity, uncertain)
+        for quantity, uncertain in ((standard.expanded_uncertainty, True), (standard.mpe, False))
         if quantity is not None and (quantity.unit == PERCENT or same_kind(quantity.unit, unit))
     ]
+    if by_uncertainty and any(uncertain for _, uncertain in usable):
+        usable = [pair for pair in usable if pair[1]]
     if not usable:
         return None
     fixed = max((q.to(unit).magnitude for q, _ in usable if q.unit != PERCENT), default=Decimal(0))
     percent = max((q.magnitude for q, _ in usable if q.unit == PERCENT), default=Decimal(0))
-    return Stated(standard, fixed, percent, all(by_uncertainty for _, by_uncertainty in usable))
+    return Stated(standard, fixed, percent, all(uncertain for _, uncertain in usable))
 
 
 def _weights(case: Case[WeighingSheet], standard: Standard, unit: str) -> tuple[Weight, ...]:
