@@ -111,9 +111,9 @@ NAWI = [
     ("test/1/indication", ["0 g"], "test[1].indication", "1 values stand here and 11"),
     ("test/1/added_load", ["2 g", "2 g"], "test[1].added_load", "2 values stand here and 11"),
     ("test/1/added_laod", [], "test[1].added_laod", "not known"),
-    ("test/1/method", "probe", "test[1].method", "not available yet"),
+    ("test/1/method", "guess", "test[1].method", "none of change, probe"),
     ("test/2/supports", 0, "test[2].supports", "whole number"),
-    ("test/2/indication_after", [], "test[2].indication_after", "not known"),
+    ("test/2/indication_after", [], "test[2].indication_after", "belongs to method = probe"),
     ("test/4/indication_after", None, "test[4].indication_after", "missing"),
     ("test/5/tare", None, "test[5].tare", "missing"),
 ]

@@ -143,7 +143,10 @@ def read_test(keys: Keys) -> WeighingTest:
     name = keys.choice("name", TESTS)
     shared = {"zero_range": (), "sensitivity": ("load",)}.get(name, ("load", "indication"))
     keys.only("name", "range", "d", *shared, *_OWN[name])
-    for wanted in _WANTED.get(name, ()):
+    wants = _WANTED.get(name, ())
+    if name == "discrimination" and "visible" not in keys:
+        wants = ("indication_after",)
+    for wanted in wants:
         if wanted not in keys:
             raise Refused("this key is missing.", key=keys.path(wanted))
     test = WeighingTest(
