@@ -94,13 +94,13 @@ def rows(budget: Budget, point: int) -> dict[str, float]:
 def test_components_are_there_where_they_belong() -> None:
     budget = budget_of(drafted(measured())["weighing"])
     at_zero, small, full = (rows(budget, point) for point in range(3))
-    assert at_zero["weights A, limits of their class"] == at_zero["drift of weights A"] == 0
+    assert at_zero["weights A, largest error"] == at_zero["drift of weights A"] == 0
     assert at_zero["step of ΔL at zero"] == 0  # E0 is judged by itself
     assert small["step of ΔL at zero"] == full["step of ΔL at zero"] > 0
-    assert small["weights A, limits of their class"] == pytest.approx(0.125 / ROOT3, rel=1e-5)
+    assert small["weights A, largest error"] == pytest.approx(0.125 / ROOT3, rel=1e-5)
     assert full["weights B"] == pytest.approx(0.3)
     assert set(full) == {
-        "weights A, limits of their class", "drift of weights A", "weights B",
+        "weights A, largest error", "drift of weights A", "weights B",
         "buoyancy of the weights", "step of ΔL at the load", "step of ΔL at zero", "repeatability",
     }  # fmt: skip
 

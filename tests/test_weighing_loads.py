@@ -16,6 +16,7 @@ from tests.nawi import (
     one,
     only,
     sheet,
+    under_settings,
 )
 
 
@@ -82,6 +83,14 @@ def test_a_load_above_the_wanted_one_accepts_but_does_not_reject(
     result = decided(sheet(eccentric(load, [load, load, load, shown]), d="1 g"))
     assert only(result, "eccentricity").verdict is verdict
     assert ("eccentricity-load-large" in codes(result)) is (verdict is INDETERMINATE)
+
+
+def test_nor_does_it_reject_by_the_probe() -> None:
+    test = eccentric("6 kg", ["6000 g", "6000 g", "6000 g", "6010 g"], method="probe")
+    given = sheet(test, kind="timbangan elektronik")
+    assert only(under_settings(given), "eccentricity").verdict is INDETERMINATE
+    test |= {"load": "5 kg", "indication": ["5000 g", "5000 g", "5000 g", "5010 g"]}
+    assert only(under_settings(given), "eccentricity").verdict is NONCONFORMING
 
 
 def test_every_position_is_judged_not_its_difference_from_the_centre() -> None:

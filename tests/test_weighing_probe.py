@@ -62,7 +62,7 @@ def probed(
         ("15 kg", "15020 g", "-", "subsequent", NONCONFORMING),
     ],
 )
-@pytest.mark.parametrize("name", ["weighing", "eccentricity", "tare"])
+@pytest.mark.parametrize("name", ["weighing", "tare"])
 def test_the_rules_of_the_probe(
     load: str, shown: str, after: str, stage: str, verdict: Verdict, name: str
 ) -> None:

@@ -21,7 +21,7 @@ from calibration.routines.weighing_discrimination import (
     sensitivity,
     sensitivity_lacks,
 )
-from calibration.routines.weighing_eccentricity import eccentricity_lacks, eccentricity_points
+from calibration.routines.weighing_eccentricity import eccentricity_lacks, not_rejecting
 from calibration.routines.weighing_influences import creep, tilt, zero_range, zero_return
 from calibration.routines.weighing_law import Probe, probe_of, requirements_provisional
 from calibration.routines.weighing_observed import OBSERVED, Observed, Weighings, observe
@@ -132,11 +132,12 @@ def _drafted(
                 draft.lacking.append(found)
             else:
                 draft.points.append(found)
-        if test.name == "eccentricity":
-            draft.lacking += eccentricity_lacks(weighings, seen)
     else:
         _draft_errors(draft, weighings, seen)
         budget = evaluator.budget(seen) if test.standard_load else None
+    if test.name == "eccentricity":
+        draft.points, open_points = not_rejecting(weighings, seen, draft.points)
+        draft.lacking += [*open_points, *eccentricity_lacks(weighings, seen)]
     if test.name == "repeatability":
         draft.lacking += repeatability_lacks(weighings, seen)
     notes = [*step_note(weighings, seen), *zero_note(weighings, seen)]
@@ -152,10 +153,6 @@ def _drafted(
 def _draft_errors(draft: _Draft, weighings: Weighings, seen: Observed) -> None:
     """Draft a test by ΔL or by an indication that is fine enough."""
     draft.lacking += rounding_lack(weighings, seen)
-    if seen.name == "eccentricity":
-        draft.points, lacking = eccentricity_points(weighings, seen)
-        draft.lacking += [*lacking, *eccentricity_lacks(weighings, seen)]
-        return
     draft.points += error_points(weighings, seen)
     if seen.name == "repeatability" and (spread := range_point(weighings, seen)) is not None:
         draft.points.append(spread)

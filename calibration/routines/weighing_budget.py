@@ -85,7 +85,7 @@ class Evaluator:
                 k = float(standard.coverage_factor)
                 yield certified(f"weights {name}", unit, 0.0, error, coverage_factor=k)
             else:
-                yield limited(f"weights {name}, limits of their class", unit, error)
+                yield limited(f"weights {name}, largest error", unit, error)
         loads = self._loads(seen)
         drift: Floats
         for standard in {standard.id: standard for standard in rows.values()}.values():

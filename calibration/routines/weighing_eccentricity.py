@@ -14,7 +14,6 @@ from calibration.refusal import Refused
 from calibration.routines.weighing_columns import Receptor, WeighingTest
 from calibration.routines.weighing_law import NEARLY, requirement
 from calibration.routines.weighing_observed import Observed, Weighings
-from calibration.routines.weighing_points import error_points
 from calibration.routines.weighing_scale import EXACT, Scale, WeighingRange
 from calibration.verification import Reason
 
@@ -63,21 +62,22 @@ def wanted_load(
     return Wanted(positions, part, None, total, f"{whole}/{part}", law.clause)
 
 
-def eccentricity_points(
-    weighings: Weighings, seen: Observed
+def not_rejecting(
+    weighings: Weighings, seen: Observed, points: list[DraftPoint]
 ) -> tuple[list[DraftPoint], list[Reason]]:
-    """Give the points, and what keeps them from deciding.
+    """Take the limits from points that fail at a load above the wanted one: the law sets none there.
 
-    A point that fails at a load above the wanted one has no limits: the law sets none there.
+    The reasons say which load to repeat them with; they keep the test indeterminate.
     """
     wanted = _wanted(weighings, seen)
-    points, lacking = list(error_points(weighings, seen)), []
+    kept, lacking = list(points), []
     for place, point in enumerate(points):
         load, error, upper = point.nominal, point.error, point.upper
-        if load is None or error is None or upper is None or abs(error) <= upper:
+        if load is None or error is None or upper is None:
             continue
-        if wanted.part is not None and load * NEARLY * wanted.part > wanted.total:
-            points[place] = replace(point, lower=None, upper=None)
+        fails = abs(error) > upper if point.conforms is None else not point.conforms
+        if fails and wanted.part is not None and load * NEARLY * wanted.part > wanted.total:
+            kept[place] = replace(point, lower=None, upper=None, conforms=None)
             lacking.append(
                 Reason(
                     "eccentricity-load-large",
@@ -93,7 +93,7 @@ def eccentricity_points(
                     },
                 )
             )
-    return points, lacking
+    return kept, lacking
 
 
 def eccentricity_lacks(weighings: Weighings, seen: Observed) -> Iterator[Reason]:

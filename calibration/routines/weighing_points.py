@@ -149,7 +149,8 @@ def step_note(weighings: Weighings, seen: Observed) -> Iterator[Reason]:
 
 def zero_note(weighings: Weighings, seen: Observed) -> Iterator[Reason]:
     """Say that no E0 correction could be made."""
-    if seen.name != "zero" and seen.known.all() and weighings.zero(seen) is None:
+    judged = seen.name != "zero" and seen.test.standard_load and seen.known.all()
+    if judged and weighings.zero(seen) is None:
         yield Reason(
             "no-zero-correction",
             "{test}: no E0 correction was made, because no load at or near zero was weighed.",
