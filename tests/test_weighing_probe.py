@@ -149,6 +149,13 @@ def test_the_range_is_at_most_e_and_at_tera_ulang_2_e(
     assert spread.reference is None
 
 
+def test_of_a_load_of_unknown_value_only_the_range_is_judged() -> None:
+    shown = ["12105 g", "12100 g", "12105 g"]
+    test = one("repeatability", load="12 kg", indication=shown, method="probe", standard_load=False)
+    (spread,) = only(under_settings(sheet(test, **ELECTRONIC)), "repeatability").points
+    assert (spread.error, spread.upper, spread.verdict) == (5, 5, CONFORMING)
+
+
 def test_settings_that_state_no_range_for_a_stage_leave_that_of_r_76() -> None:
     test = one("repeatability", load="12 kg", indication=["12000 g"] * 3, added_load=["2.5 g"] * 3)
     result = under_settings(sheet(test, stage="in_service", **ELECTRONIC))

@@ -125,7 +125,8 @@ def _drafted(
     draft = _Draft()
     budget = None
     if test.method is Method.PROBE and probe is not None:
-        draft.points, draft.lacking = probe_points(weighings, seen, probe)
+        if test.standard_load:
+            draft.points, draft.lacking = probe_points(weighings, seen, probe)
         if test.name == "repeatability":
             found = probe_range(weighings, seen)
             if isinstance(found, Reason):
