@@ -251,4 +251,5 @@ def test_a_verification_prints_the_object_of_the_contract() -> None:
         "reasons": ["the test tare is missing."],
         "decision_rule": "simple acceptance",
         "provisional": False,
+        "settings": None,
     }
