@@ -48,9 +48,13 @@ def _plain(value: object) -> str:
 def print_json(values: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON value per line, decimals exactly as they are."""
     for value in values:
-        text = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, default=_plain)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(json_line(value) + "\n")
         sys.stdout.flush()
+
+
+def json_line(value: Mapping[str, Any]) -> str:
+    """Write a JSON object on one line, decimals exactly as they are."""
+    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, default=_plain)
 
 
 def number(value: Decimal | None, *, signed: bool = False) -> str:
@@ -83,52 +87,3 @@ def limits(lower: Decimal | None, upper: Decimal | None) -> str:
     if upper is None and lower is not None:
         return f"≥ {lower:f}"
     return f"{number(lower, signed=True)} … {number(upper, signed=True)}"
-
-
-def verification_table(body: Mapping[str, Any], name: str) -> Table:
-    """Draw a verdict: every point of every test, its error against its limit."""
-    tests = body["tests"]
-    relative = any(_is_relative(point) for test in tests for point in test["points"])
-    apart = any(_nominal_tells(point) for test in tests for point in test["points"])
-    columns = [
-        (t("test"), "left"),
-        *([(t("nominal"), "right")] if apart else []),
-        (t("reference"), "right"),
-        (t("indication"), "right"),
-        (t("error"), "right"),
-        *([(f"{t('error')}\n%", "right")] if relative else []),
-        (t("limit").replace(" ", "\n"), "right"),
-        (t("verdict"), "left"),
-    ]
-    made = table(name, columns)
-    for test in tests:
-        stated = (test.get(name) for name in ("flow_rate", "nominal", "identification"))
-        title = " ".join([t(test["name"]), *filter(None, stated)])
-        for index, point in enumerate(test["points"]):
-            made.add_row(
-                "" if index else title,
-                *([number(point["nominal"])] if apart else []),
-                number(point["reference"]),
-                number(point["indication"]),
-                number(point["error"], signed=True),
-                *([_percent(point)] if relative else []),
-                f"{limits(point['lower'], point['upper'])} {point['unit']}",
-                word(point["verdict"]),
-            )
-        if not test["points"]:
-            made.add_row(title, *[""] * (len(columns) - 2), word(test["verdict"]))
-        made.add_section()
-    return made
-
-
-def _nominal_tells(point: Mapping[str, Any]) -> bool:
-    """Say whether the nominal value is more than the reference value once again."""
-    return point["reference"] is not None and point["nominal"] != point["reference"]
-
-
-def _is_relative(point: Mapping[str, Any]) -> bool:
-    return point.get("relative_error") is not None and point["unit"] != "%"
-
-
-def _percent(point: Mapping[str, Any]) -> str:
-    return number(point["relative_error"], signed=True) if _is_relative(point) else ""

@@ -29,7 +29,7 @@ from calibration.verification import (
     combined,
 )
 
-__all__ = ["ROUTINES", "Routine", "Standard", "evaluate"]
+__all__ = ["ROUTINES", "Routine", "Standard", "evaluate", "law_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def evaluate(
     """
     day = sheet.date if on is None else on
     routine = ROUTINES[sheet.routine]
-    law = _law(sheet, routine, table or sheet.table, settings, day)
+    law = law_of(sheet, settings=settings, table=table, on=on)
     used, illegal = resolved(sheet.standards, standards)
     findings = routine.findings(Case(sheet.body, sheet.stage, day, law, used, sheet.environment))
     results, reasons = judge(findings.tests, routine.rule)
@@ -114,14 +114,19 @@ def evaluate(
     )
 
 
-def _law(
+def law_of(
     sheet: Sheet,
-    routine: Routine,
-    name: str | None,
-    settings: Sequence[NationalSettings],
-    day: datetime.date,
+    *,
+    settings: Sequence[NationalSettings] = (),
+    table: str | None = None,
+    on: datetime.date | None = None,
 ) -> LegalTable:
-    """Find the legal table and put the national settings of this kind of instrument over it."""
+    """Find the legal table of a sheet, the national settings of its kind of instrument over it.
+
+    Arguments are those of `evaluate`.
+    """
+    routine, name = ROUTINES[sheet.routine], table or sheet.table
+    day = sheet.date if on is None else on
     if name is None and not routine.tables:
         raise Refused(
             "routine {routine} is decided by the table that the sheet names.",
@@ -139,20 +144,20 @@ def _law(
         )
     try:
         # An edition that is named is taken, in force or not: old archives are judged again.
-        table = legal_table(name, on=None if "@" in name else day)
+        found = legal_table(name, on=None if "@" in name else day)
     except Refused as refused:
         raise Refused(refused.template, key="table", **refused.evidence) from None
     if sheet.setting is not None:
         try:
-            return applied(table, national_settings(sheet.setting))
+            return applied(found, national_settings(sheet.setting))
         except Refused as refused:
             raise Refused(refused.template, key="setting", **refused.evidence) from None
     kind = sheet.identity["kind"].casefold()
     for entry in settings:
-        for_table = entry.table in (table.id, table.name)
+        for_table = entry.table in (found.id, found.name)
         if for_table and entry.valid(day) and kind in {k.casefold() for k in entry.kinds}:
-            return applied(table, entry)
-    return table
+            return applied(found, entry)
+    return found
 
 
 def _overall(tests: Verdict, findings: Findings) -> Verdict:

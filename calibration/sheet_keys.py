@@ -14,8 +14,8 @@ from calibration.units import Quantity, parse_quantity, same_kind
 IDENTITY = ("kind", "serial", "maker", "model", "owner")
 """Keys of every ``[instrument]``: which one it is, and whose."""
 
-TEXT, WHOLE, FLAG = "text", "whole", "flag"
-"""Evidence ``wanted`` of a refusal: one value of this type stands at the key and was not given."""
+TEXT, WHOLE, FLAG, TABLES = "text", "whole", "flag", "tables"
+"""Evidence ``wanted`` of a refusal: one value of this type, or a list of tables, was not given."""
 
 Check = Callable[[Quantity, str], None]
 """Refuses a quantity of another kind, naming its key."""

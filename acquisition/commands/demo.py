@@ -20,16 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from acquisition.config import Bench, Instrument, Station, load_station
 from acquisition.faults import Abandoned, BadInput, sentence
 from acquisition.language import choose, t
-from acquisition.output import (
-    console,
-    print_json,
-    progress_console,
-    table,
-    verification_table,
-    word,
-)
+from acquisition.output import console, print_json, progress_console, table, word
 from acquisition.session import PointObserved, Recorded, Started, run
 from acquisition.station import Running, is_trial, running
+from acquisition.verdict_page import VerificationTable
 from broker.embedded import embedded_broker
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
@@ -166,7 +160,8 @@ def _show(outcomes: list[Outcome], records: Path, picture: Path | None) -> None:
         if outcome.record is None:
             out.print(f"{outcome.instrument}: {t('abandoned')}: {outcome.fault}", style="red")
             continue
-        out.print(verification_table(outcome.record, outcome.instrument))
+        out.print()
+        out.print(VerificationTable(outcome.record, outcome.instrument))
     summary = table(
         t("Verdicts"),
         [

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from acquisition.commands.evaluate import show_verification
 from acquisition.config import Bench, Instrument, Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.hands import BothHands, Hand, TechnicianHand
@@ -27,6 +26,7 @@ from acquisition.session import (
     run,
 )
 from acquisition.station import Running, running
+from acquisition.verdict_page import show_verification
 from broker.outbox import Outbox
 
 _RECEIPT_WITHIN = 3.0
