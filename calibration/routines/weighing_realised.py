@@ -6,7 +6,7 @@ Knows at which points the value of the load counts, and one third of the limit t
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
@@ -30,6 +30,8 @@ class Portions:
 
     weighings: Weighings
     standards: WeighingStandards
+    _found: dict[str, list[tuple[Part, ...]]] = field(default_factory=dict)
+    """Parts by test: a search through the weights is made once."""
 
     def steps(self, seen: Observed) -> Counts:
         """Count the substitutions behind every load of a test."""
@@ -46,6 +48,11 @@ class Portions:
 
     def parts(self, seen: Observed) -> list[tuple[Part, ...]]:
         """Give what each standard contributes to the error of every load of a test."""
+        if seen.test.key not in self._found:
+            self._found[seen.test.key] = self._parts(seen)
+        return self._found[seen.test.key]
+
+    def _parts(self, seen: Observed) -> list[tuple[Part, ...]]:
         scale, found = self.weighings.scale, []
         standards = seen.load - substitution(scale, seen)
         steps = self.steps(seen).tolist()
@@ -98,8 +105,7 @@ class Portions:
             _, load, error, key = worst
             used = self.standards.made_of(load, key)
             names = [
-                f"{standard.id}: {_sum_of(weights)} {scale.unit}"
-                for standard, weights in used.items()
+                f"{standard.id}: {_sum_of(weights)} {scale.unit}" for standard, weights in used
             ]
             yield Reason(
                 "weights-used",

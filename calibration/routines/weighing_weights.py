@@ -4,7 +4,7 @@ Knows a set by its nominal values and class (limits of R 111 in force), or by wh
 whole. Refuses a load that no weights of the set make. Errors of weights used together add.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -102,7 +102,7 @@ class WeighingStandards:
             )
             for one in self.stated
         ]
-        for standard, used in self.made_of(load, key).items():
+        for standard, used in self.made_of(load, key):
             parts.append(
                 Part(
                     standard,
@@ -116,12 +116,16 @@ class WeighingStandards:
         """Give the largest error of a load [unit]: the errors of its weights add."""
         return plain(sum((part.error for part in self.parts(load, key)), Decimal(0)))
 
-    def made_of(self, load: Decimal, key: str) -> Mapping[Standard, list[Weight]]:
-        """Find the weights that make a load, the largest first, or refuse it."""
+    def made_of(self, load: Decimal, key: str) -> list[tuple[Standard, list[Weight]]]:
+        """Find the weights of each set that make a load, the largest first, or refuse it."""
         if not self.sets:
-            return {}
+            return []
         pool = sorted(
-            ((weight, standard) for standard, weights in self.sets for weight in weights),
+            (
+                (weight, number)
+                for number, (_, weights) in enumerate(self.sets)
+                for weight in weights
+            ),
             key=lambda one: one[0].nominal,
             reverse=True,
         )
@@ -133,11 +137,11 @@ class WeighingStandards:
                 load=f"{load:f} {self.unit}",
                 standards=", ".join(standard.id for standard, _ in self.sets),
             )
-        used: dict[Standard, list[Weight]] = {}
+        used: dict[int, list[Weight]] = {}
         for place in chosen:
-            weight, standard = pool[place]
-            used.setdefault(standard, []).append(weight)
-        return used
+            weight, number = pool[place]
+            used.setdefault(number, []).append(weight)
+        return [(self.sets[number][0], weights) for number, weights in used.items()]
 
 
 def _stated(standard: Standard, unit: str, *, by_uncertainty: bool) -> Stated | None:
@@ -165,10 +169,12 @@ def _weights(case: Case[WeighingSheet], standard: Standard, unit: str) -> tuple[
     table = legal_table(WEIGHTS_TABLE, case.date)
     name = standard.accuracy_class
     known = None if name is None else accuracy_class_of(table, name)
-    weights = []
     for nominal in standard.weights:
         if nominal.magnitude <= 0:
             raise Refused("{value} is not more than 0.", value=nominal)
+    limits = {} if known is None else _class_limits(table, known, standard.weights, unit)
+    weights = []
+    for nominal in standard.weights:
         calibrated = _calibrated(standard, nominal, unit)
         certain = known is None or known in law.stated["by_uncertainty"]
         if certain and calibrated is not None:
@@ -176,7 +182,7 @@ def _weights(case: Case[WeighingSheet], standard: Standard, unit: str) -> tuple[
             error = uncertainty if known is not None else abs(deviation) + uncertainty
             by_uncertainty = True
         elif known is not None:
-            error, by_uncertainty = _class_limit(table, known, nominal, unit), False
+            error, by_uncertainty = limits[nominal], False
         else:
             raise Refused(
                 "weight {nominal} has neither a class nor a calibrated value with its uncertainty.",
@@ -186,14 +192,19 @@ def _weights(case: Case[WeighingSheet], standard: Standard, unit: str) -> tuple[
     return tuple(weights)
 
 
-def _class_limit(table: LegalTable, name: str, nominal: Quantity, unit: str) -> Decimal:
+def _class_limits(
+    table: LegalTable, name: str, nominals: Sequence[Quantity], unit: str
+) -> dict[Quantity, Decimal]:
+    """Look up the limit of a class at every nominal value of a set [unit]."""
+    different = list(dict.fromkeys(nominals))
     limits = maximum_permissible_error(
-        table, accuracy_class=name, stage="initial", values=[nominal]
+        table, accuracy_class=name, stage="initial", values=different
     )
-    (upper,) = limits.upper
-    if upper is None:
-        raise Refused("no limit is defined for {nominal}.", nominal=nominal)
-    return Quantity(upper, limits.unit).to(unit).magnitude
+    return {
+        nominal: Quantity(upper, limits.unit).to(unit).magnitude
+        for nominal, upper in zip(different, limits.upper, strict=True)
+        if upper is not None
+    }
 
 
 def _calibrated(standard: Standard, nominal: Quantity, unit: str) -> tuple[Decimal, Decimal] | None:
