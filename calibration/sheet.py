@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from calibration.refusal import Refused
+from calibration.routines.length_sheet import LengthSheet, read_length
 from calibration.routines.volume_sheet import MeterSheet, read_dispenser, read_meter
 from calibration.routines.water_bench import bench_key, bench_sheets, is_bench
 from calibration.routines.water_meter_sheet import WaterMeterSheet, read_water_meter
@@ -25,7 +26,7 @@ from calibration.units import PERCENT, Quantity
 STAGES = ("initial", "subsequent", "in_service")
 """tera, tera ulang, pengamatan."""
 
-Body = WeighingSheet | MeterSheet | WeightsSheet | WaterMeterSheet
+Body = WeighingSheet | MeterSheet | WeightsSheet | WaterMeterSheet | LengthSheet
 """What only one routine's sheet has."""
 READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
     {
@@ -34,6 +35,7 @@ READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
         "volume-meter": read_meter,
         "fuel-dispenser": read_dispenser,
         "water-meter": read_water_meter,
+        "length-measure": read_length,
     }
 )
 ROUTINES = tuple(READERS)
