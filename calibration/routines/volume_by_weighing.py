@@ -66,8 +66,8 @@ def volumes_by_weighing(
     """
     scale = named_standard(standards, test.standard, MASS, test.key)
     known = _known_density(liquid, test.key)
-    empty = _corrected(scale, weighings.empty, f"{test.key}.empty")
-    full = _corrected(scale, weighings.full, f"{test.key}.full")
+    empty = scale_corrected(scale, weighings.empty, f"{test.key}.empty")
+    full = scale_corrected(scale, weighings.full, f"{test.key}.full")
     for run, (before, after) in enumerate(zip(empty, full, strict=True)):
         if before < 0 or after <= before:
             raise Refused(
@@ -80,7 +80,7 @@ def volumes_by_weighing(
     t_w, t_m = degrees(weighings.liquid_temperature), degrees(weighings.meter_temperature)
     growth = LiquidExpansion.of(known, t_w, t_m, test.key)
     density = _density(known, t_w)
-    air, notes = _air(environment)
+    air, notes = air_of(environment)
     in_unit = float(Quantity(Decimal(1), "m³").exactly(unit))
     on_scale = weighed_volume(masses, density, air.value, REFERENCE_DENSITY)
     volume = in_unit * at_temperature(on_scale, growth.coefficient, t_m, reference_temperature=t_w)
@@ -88,7 +88,7 @@ def volumes_by_weighing(
         "rounding of the volume", unit, volume, exponent, sensitivity=REFERENCE_SENSITIVITY
     )
     warmth = thermometry(standards)
-    own = _of_scale(scale, weighings, (_floats(empty), _floats(full)))
+    own = of_scale(scale, weighings, (_floats(empty), _floats(full)))
     components: tuple[Component, ...] = ()
     if own:
         inputs = (
@@ -133,7 +133,7 @@ def _known_density(liquid: Liquid | None, key: str) -> Liquid:
     return liquid
 
 
-def _corrected(scale: Standard, column: Sequence[Quantity], key: str) -> list[Fraction]:
+def scale_corrected(scale: Standard, column: Sequence[Quantity], key: str) -> list[Fraction]:
     """Correct indications of the scale by its certificate [kg], exactly."""
     found = []
     for run, indication in enumerate(column):
@@ -156,7 +156,7 @@ def _corrected(scale: Standard, column: Sequence[Quantity], key: str) -> list[Fr
     return found
 
 
-def _of_scale(
+def of_scale(
     scale: Standard, weighings: Weighings, ends: tuple[Floats, Floats]
 ) -> tuple[Component, ...]:
     """Make the components of both weighings [kg]; empty when the scale states no uncertainty."""
@@ -231,7 +231,7 @@ def _of_density(liquid: Liquid) -> tuple[Component, Component]:
     )
 
 
-def _air(environment: Mapping[str, Quantity]) -> tuple[Component, tuple[Reason, ...]]:
+def air_of(environment: Mapping[str, Quantity]) -> tuple[Component, tuple[Reason, ...]]:
     """Find the density of air, by CIPM-2007 where it was measured with its uncertainties."""
     inputs = []
     for name, unit in _ENVIRONMENT:
