@@ -5,10 +5,11 @@ Knows the shape of a station. Refuses unknown keys, and knows no port, clock or 
 
 import re
 import tomllib
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +31,9 @@ from calibration.standard import Standard
 from calibration.standard_keys import read_standard
 from calibration.units import parse_quantity, same_kind, unit_symbol
 from drivers.errors import BadDriverSettings
+
+if TYPE_CHECKING:
+    from drivers.register_map import RegisterMap
 
 SIMULATED = "simulated"
 """The port of an instrument that the station itself simulates, on a real line."""
@@ -64,6 +68,8 @@ PositiveMass = Annotated[str, _quantity("5 g", above_zero=True)]
 Volume = Annotated[str, _quantity("100 L", above_zero=True)]
 FlowRate = Annotated[str, _quantity("30 L/min", above_zero=True)]
 UnitName = Annotated[str, AfterValidator(unit_symbol)]
+Factor = Annotated[str, AfterValidator(lambda text: text if factor_of(text) else "")]
+"""What one count is worth: a quantity, or a number of counts ``per`` unit."""
 
 
 class Settings(BaseModel):
@@ -275,10 +281,20 @@ class Instrument(Settings):
     timeout: Annotated[float, Field(gt=0, le=600)] | None = None
     """How long an answer may take [s]."""
     map: str | None = None
-    unit: Annotated[int, Field(ge=0, le=255)] = 1
-    """Modbus unit identifier."""
+    unit: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Modbus unit identifier; None is the factory setting of the map, or 1."""
     units: dict[str, UnitName] = Field(default_factory=dict)
     """Units that the meter is set to, where the map leaves the choice."""
+    ranges: dict[str, str] = Field(default_factory=dict)
+    """Range codes that the channels are set to, where raw numbers are range-coded."""
+    factors: dict[str, Factor] = Field(default_factory=dict)
+    """What one count is worth: ``"0.01 L"``, or ``"1000 per L"``."""
+    word_order: Literal["ABCD", "CDAB", "BADC", "DCBA"] | None = None
+    """As it was found at commissioning; None is the map's."""
+    address_base: Literal[0, 1] | None = None
+    """As it was found at commissioning; None is the map's."""
+    second_base: bool = False
+    """Read at the addresses where the instrument answers a second time."""
     settings: ProtocolSettings = Field(default_factory=dict)
     """What a scale's protocol leaves open: checksum, device number, unit that is not sent ..."""
     characteristics: dict[str, Any] = Field(default_factory=dict)
@@ -308,16 +324,16 @@ class Instrument(Settings):
         """Have the drivers look at map and port; nothing is opened."""
         from drivers.link import open_link
         from drivers.modbus_address import parse_url
-        from drivers.registers import load_map
+        from drivers.register_map import load_map
 
         manners: dict[str, Any] = {"baudrate": self.baudrate, "framing": self.framing}
         manners = {key: value for key, value in manners.items() if value is not None}
         key = "map"
         try:
             if self.driver == "modbus":
-                register_map = load_map(self.map or "")
-                key = "units"
-                register_map.with_units(self.units)
+                known = load_map(self.map or "")
+                for key, fit in self._fits():  # noqa: B007 - named when a step refuses
+                    known = fit(known)
             else:
                 key = "settings"
                 self._has_a_protocol()
@@ -329,6 +345,35 @@ class Instrument(Settings):
             if key == "settings" and "key" in error.evidence:
                 named = f"settings.{error.evidence['key']}"
             raise _Wrong(error, named) from error
+
+    def register_map(self) -> "RegisterMap":
+        """Return the register map with what this instrument is set to."""
+        from drivers.register_map import load_map
+
+        fitted = load_map(self.map or "")
+        for _, fit in self._fits():
+            fitted = fit(fitted)
+        return fitted
+
+    def _fits(self) -> Iterator[tuple[str, Callable[["RegisterMap"], "RegisterMap"]]]:
+        """Give what the settings change in a register map, with the key of each."""
+        from drivers.registers import WordOrder
+
+        factors = {quantity: factor_of(text) for quantity, text in self.factors.items()}
+        yield "units", lambda known: known.with_units(self.units)
+        yield "ranges", lambda known: known.with_ranges(self.ranges)
+        yield "factors", lambda known: known.with_factors(factors)
+        if (order := self.word_order) is not None:
+            yield "word_order", lambda known: known.with_word_order(WordOrder(order))
+        if (base := self.address_base) is not None:
+            yield "address_base", lambda known: known.with_address_base(base)
+        if self.second_base:
+            yield "second_base", lambda known: known.at_second_base()
+
+    def unit_of(self, register_map: "RegisterMap") -> int:
+        """Return the Modbus unit identifier: given, the factory's, or 1."""
+        factory = register_map.manners.unit
+        return self.unit if self.unit is not None else 1 if factory is None else factory
 
     def _has_a_protocol(self) -> None:
         """Have the protocol look at its settings, and at whether it can be asked at all."""
@@ -418,6 +463,15 @@ class Station(Settings):
                         f"bench {bench.name!r} names standard {wanted!r}, which is not under [[standards]]"
                     )
         return self
+
+
+def factor_of(text: str) -> tuple[Decimal, bool, str]:
+    """Read what one count is worth: the number, whether it is counts per unit, the unit."""
+    if (per := re.fullmatch(r"\s*(\S+)\s+per\s+(\S+)\s*", text)) is not None:
+        quantity = parse_quantity(f"{per[1]} {per[2]}")
+        return quantity.magnitude, True, quantity.unit
+    quantity = parse_quantity(text)
+    return quantity.magnitude, False, quantity.unit
 
 
 def driver_names() -> tuple[str, ...]:

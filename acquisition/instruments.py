@@ -12,15 +12,14 @@ from acquisition.faults import BadInput
 from calibration.units import Quantity, parse_quantity
 from drivers.capture import Capture
 from drivers.codecs import kind_named
-from drivers.flow_meter import FlowMeter
 from drivers.indication import Indication
 from drivers.link import open_link
 from drivers.modbus import RegisterBus
 from drivers.physics import ScalePhysics
-from drivers.registers import load_map
 from drivers.scale import Scale
 from drivers.simulated_meter import SimulatedMeter, SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
+from drivers.transmitter import Transmitter
 
 
 class Driver(Protocol):
@@ -95,9 +94,11 @@ def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
     """Build the driver of an instrument on a port; nothing is opened yet."""
     rhythm = _given({"interval": settings.interval})
     if settings.driver == "modbus":
-        register_map = load_map(settings.map or "").with_units(settings.units)
+        register_map = settings.register_map()
         bus = lines.bus(settings, port)
-        return FlowMeter(settings.name, bus, settings.unit, register_map, **rhythm)
+        return Transmitter(
+            settings.name, bus, settings.unit_of(register_map), register_map, **rhythm
+        )
     manners = _given({"baudrate": settings.baudrate, "framing": settings.framing})
     kind = kind_named(settings.driver)
     link = open_link(port, capture=lines.capture(port), **manners)
@@ -196,9 +197,10 @@ def _simulated_meter(settings: Instrument, pipe: SimulatedPipe) -> SimulatedMete
         (cubic_metres_per_hour(parse_quantity(flow)), float(error))
         for flow, error in meter.errors.items()
     ]
+    register_map = settings.register_map()
     return SimulatedMeter(
-        load_map(settings.map or "").with_units(settings.units),
-        unit=settings.unit,
+        register_map,
+        unit=settings.unit_of(register_map),
         pipe=pipe,
         error_curve=curve or [(0.0, 0.0)],
         repeatability=float(meter.repeatability_percent),

@@ -14,7 +14,8 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 
 from broker.embedded import embedded_broker
-from drivers.registers import encode, load_map
+from drivers.register_encoding import encode
+from drivers.register_map import load_map
 from drivers.simulated_meter import SimulatedMeter
 from tests import libmodbus_server
 

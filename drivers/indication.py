@@ -64,3 +64,5 @@ class Indication:
     """Counts the indications of this driver from 0 without gaps."""
     raw: bytes
     """The bytes (or registers, big-endian) that carried it."""
+    stretch: int = 0
+    """Grows when a counter was restarted: totals of two stretches have no difference."""

@@ -9,6 +9,9 @@ from decimal import Decimal
 from drivers.errors import BadDriverSettings
 
 _MISSING = object()
+"""No default: the key must be there."""
+_LARGEST_POWER = 30
+"""No scale, limit or factor of an instrument goes beyond 10^±30."""
 
 
 class MapTable:
@@ -39,6 +42,16 @@ class MapTable:
     def text(self, name: str, default: object = _MISSING) -> str:
         return str(self.pop(name, str, "a text", default))
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        given = self.pop(name, list, "a list of texts", [])
+        if not isinstance(given, list) or any(type(one) is not str or not one for one in given):
+            raise self.wrong(name, "a list of texts")
+        return tuple(given)
+
+    def table(self, name: str, *, wanted: str, default: object = _MISSING) -> "MapTable":
+        given = self.pop(name, dict, wanted, default)
+        return MapTable(given, self.key(name), self.file)
+
     def flag(self, name: str, default: bool) -> bool:
         return bool(self.pop(name, bool, "true or false", default))
 
@@ -48,13 +61,40 @@ class MapTable:
             raise self.wrong(name, f"a whole number from {low} to {high}")
         return value
 
-    def decimal(self, name: str, default: str) -> Decimal:
-        text = self.text(name, default)
+    def optional_integer(self, name: str, low: int, high: int) -> int | None:
+        return self.integer(name, low, high) if name in self.raw else None
+
+    def decimal(self, name: str, default: object = _MISSING) -> Decimal:
+        return self._decimal(name, self.text(name, default))
+
+    def factor(self, name: str, default: str) -> Decimal:
+        value = self.decimal(name, default)
+        if not value:
+            raise self.wrong(name, "a number other than 0")
+        return value
+
+    def seconds(self, name: str) -> float:
+        value = self.decimal(name)
+        if not 0 <= value <= 3600:
+            raise self.wrong(name, "seconds from 0 to 3600, in quotes")
+        return float(value)
+
+    def pair(self, name: str) -> tuple[Decimal, Decimal]:
+        wanted = "two numbers in quotes, the lower first"
+        given = self.pop(name, list, wanted)
+        if not isinstance(given, list) or len(given) != 2 or any(type(v) is not str for v in given):
+            raise self.wrong(name, wanted)
+        low, high = (self._decimal(name, one) for one in given)
+        if low >= high:
+            raise self.wrong(name, wanted)
+        return low, high
+
+    def _decimal(self, name: str, text: str) -> Decimal:
         try:
             value = Decimal(text)
         except ArithmeticError:
             raise self.wrong(name, "a decimal number in quotes") from None
-        if not value.is_finite():
+        if not value.is_finite() or abs(value.adjusted()) > _LARGEST_POWER:
             raise self.wrong(name, "a decimal number in quotes")
         return value
 

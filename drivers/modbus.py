@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,6 +22,7 @@ from drivers.errors import (
     NoAnswer,
 )
 from drivers.modbus_address import parse_url
+from drivers.modbus_manners import UnitManners
 from drivers.modbus_wire import Kind, ModbusLine, Outcome, Reply, Tee
 
 FIRST_PAUSE: Final = 0.1
@@ -65,6 +66,8 @@ class BusCounters:
     """Sound frames that could not be the answer: wrong unit, function, transaction or count."""
     dropped: int = 0
     """Answers nobody waited for any more, because the caller was cancelled."""
+    wakings: int = 0
+    """First requests that a sleeping unit lost, as its manners say it does."""
     connects: int = 0
     faults: int = 0
     """Times the line was lost or could not be opened."""
@@ -85,6 +88,9 @@ class _Unit:
     failures: int = 0
     wake_ns: int = 0
     """Monotonic clock [ns] before which the unit is left alone."""
+    manners: UnitManners = field(default_factory=UnitManners)
+    answered_ns: int = 0
+    """Monotonic clock [ns] of its last answer, 0 before the first."""
 
 
 def _pause(failures: int) -> float:
@@ -164,6 +170,10 @@ class RegisterBus:
     ) -> None:
         await self.aclose()
 
+    def introduce(self, unit: int, manners: UnitManners) -> None:
+        """Tell how a unit wants to be asked."""
+        self._units.setdefault(unit, _Unit()).manners = manners
+
     async def open(self) -> None:
         """Start the owner; the line itself is opened by the first read."""
         if self._closed:
@@ -241,8 +251,9 @@ class RegisterBus:
                 line = await self._connected()
                 if request.future.done():  # cancelled while the line was being opened
                     continue
-                await self._keep_silence(line)
-                answer = await self._exchange(line, request)
+                unit = self._units[request.unit]
+                await self._keep_silence(line, unit)
+                answer = await self._exchange(line, request, unit)
             except DriverError as exc:
                 if not request.future.done():
                     request.future.set_exception(exc)
@@ -317,10 +328,13 @@ class RegisterBus:
         if line is not None:
             await line.close()
 
-    async def _keep_silence(self, line: ModbusLine) -> None:
-        """Wait until an RTU line has been silent long enough for the next telegram."""
-        while self._rtu:
-            until = max(self._quiet_until_ns, line.last_byte_ns + int(self._gap * 1e9))
+    async def _keep_silence(self, line: ModbusLine, unit: _Unit) -> None:
+        """Wait until the unit, and an RTU line, are ready for the next telegram."""
+        while True:
+            until = unit.answered_ns + int(unit.manners.turnaround * 1e9)
+            if self._rtu:
+                gap_ns = int(self._gap * 1e9)
+                until = max(until, self._quiet_until_ns, line.last_byte_ns + gap_ns)
             left = (until - time.monotonic_ns()) / 1e9
             if left <= 0:
                 return
@@ -330,28 +344,59 @@ class RegisterBus:
         """Give the time [s] that request and answer themselves take on a serial line."""
         return (8 + 5 + 2 * count) * self._character if self._rtu else 0.0
 
-    async def _exchange(self, line: ModbusLine, request: _Request) -> Answer:
-        unit = self._units[request.unit]
-        reply = await line.read(
-            request.unit,
-            request.kind,
-            request.address,
-            request.count,
-            timeout=self._timeout + self._on_the_line(request.count),
-        )
-        self._count("requests")
+    def _patience(self, unit: _Unit) -> float:
+        """Give how long an answer of a unit may take beyond the time on the line [s]."""
+        return self._timeout if unit.manners.timeout is None else unit.manners.timeout
+
+    async def _exchange(self, line: ModbusLine, request: _Request, unit: _Unit) -> Answer:
+        reply = await self._wake(line, request, unit)
+        if reply is None:
+            reply = await self._ask(line, request, self._patience(unit))
         if reply.outcome is Outcome.REGISTERS:
             self._silences, self._down_count, unit.failures = 0, 0, 0
+            unit.answered_ns = reply.arrived_ns
             self._count("answers")
             return Answer(reply.registers, reply.sent_ns, reply.arrived_ns)
         if reply.outcome is Outcome.EXCEPTION:
             self._silences, self._down_count = 0, 0
+            unit.answered_ns = reply.arrived_ns
             self._count("exceptions")
             raise self._refused(request, unit, reply.code)
         if reply.outcome is Outcome.LOST:
             await self._drop_line()
             raise self._lost(reply.detail or "the connection was closed")
         raise await self._unanswered(request, unit, reply)
+
+    async def _ask(self, line: ModbusLine, request: _Request, patience: float) -> Reply:
+        self._count("requests")
+        return await line.read(
+            request.unit,
+            request.kind,
+            request.address,
+            request.count,
+            timeout=patience + self._on_the_line(request.count),
+        )
+
+    async def _wake(self, line: ModbusLine, request: _Request, unit: _Unit) -> Reply | None:
+        """Ask a unit that may sleep a first time; None when it was asleep and is to be asked again.
+
+        Both requests are the same and are sent within the time the unit stays awake. Whichever of
+        them an answer belongs to, it carries what was asked for after the first was sent; the line
+        is then kept silent until no answer to the other can come any more.
+        """
+        sleep = unit.manners.sleep
+        if sleep is None or time.monotonic_ns() - unit.answered_ns < sleep.after * 1e9:
+            return None
+        first = await self._ask(line, request, sleep.wait)
+        if first.outcome is not Outcome.SILENCE or not line.connected:
+            return first
+        self._count("wakings")
+        patience = self._patience(unit)
+        second = await self._ask(line, request, patience)
+        self._quiet_until_ns = second.sent_ns + int(
+            (max(self._max_device_delay, patience) + self._on_the_line(request.count)) * 1e9
+        )
+        return replace(second, sent_ns=first.sent_ns)
 
     def _refused(self, request: _Request, unit: _Unit, code: int) -> DriverError:
         name = EXCEPTIONS.get(code, "unknown exception")
@@ -382,8 +427,11 @@ class RegisterBus:
         """Protect the next request from an answer that may still come, then name the fault."""
         self._silences += 1
         self._rest(request.unit, unit)
-        self._quiet_until_ns = reply.sent_ns + int(
-            (self._max_device_delay + self._on_the_line(request.count)) * 1e9
+        patience = self._patience(unit)
+        longest = max(self._max_device_delay, patience)
+        self._quiet_until_ns = max(
+            self._quiet_until_ns,
+            reply.sent_ns + int((longest + self._on_the_line(request.count)) * 1e9),
         )
         # On TCP the transaction number tells late answers apart, but half a frame would not.
         if self._silences >= self._reopen_after or (
@@ -398,7 +446,7 @@ class RegisterBus:
                 "speed, framing and wiring.",
                 unit=request.unit,
                 url=self.url,
-                timeout=f"{self._timeout:g}",
+                timeout=f"{patience:g}",
             )
         if reply.outcome is Outcome.GARBLED:
             self._count("garbled")

@@ -1,22 +1,19 @@
-"""Registers in, exact values out: what the registers of a Modbus instrument mean.
+"""Registers in, exact values out: what the registers of one quantity mean.
 
-Knows register map files, data types, word orders and sensor-fault values. Refuses to know lines,
-units on a bus, clocks and polling: every function here works on numbers it is given.
+Knows data types, word orders, ranges, sums of several registers and sensor-fault values. Refuses
+to know map files (`drivers.register_map`), lines, units on a bus, clocks and polling: every
+function here works on numbers it is given.
 """
 
 import math
 import struct
-import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, localcontext
 from enum import StrEnum
-from importlib import resources
-from pathlib import Path
-from typing import Literal
-
-from drivers.errors import BadDriverSettings
-from drivers.map_table import MapTable
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, Literal
 
 
 class WordOrder(StrEnum):
@@ -32,20 +29,47 @@ class WordOrder(StrEnum):
     DCBA = "DCBA"
 
 
-_FORMATS = {
-    "int16": ">h",
-    "uint16": ">H",
-    "int32": ">i",
-    "uint32": ">I",
-    "float32": ">f",
-    "int64": ">q",
-    "uint64": ">Q",
-    "float64": ">d",
-}
-DATA_TYPES = tuple(_FORMATS)
-MAX_REGISTERS = 125
-"""Most registers one read telegram may carry (Modbus Application Protocol V1.1b3, 6.3)."""
+FORMATS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "int16": ">h",
+        "uint16": ">H",
+        "int32": ">i",
+        "uint32": ">I",
+        "float32": ">f",
+        "int64": ">q",
+        "uint64": ">Q",
+        "float64": ">d",
+    }
+)
+DATA_TYPES = tuple(FORMATS)
+COUNT: Final = "count"
+"""Unit symbol of a number of pulses or steps."""
 _FLOAT32_NORMAL = 2.0**-126
+_LARGEST_POWER: Final = 30
+"""No instrument shows a value of 10^30 or more; such registers hold no measured value."""
+_EXACT: Final = Context(prec=400)
+"""Enough digits for any sum below 10^30 of binary64 numbers, so that nothing here rounds."""
+_PULSE_PARTS: Final = 1000
+"""A quotient without end is rounded to less than this part of one pulse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Registers whose value is added to a quantity's own: a fraction, an overflow count."""
+
+    at: int
+    """Its first register, counted from the first register of the quantity."""
+    type: str
+    """One of DATA_TYPES."""
+    scale: Decimal
+    """Its share of the value = raw number * scale."""
+    step: Decimal
+    """Smallest amount it holds [unit]; 0 for the part that holds whatever is left."""
+
+    @property
+    def count(self) -> int:
+        """Number of 16-bit registers."""
+        return struct.calcsize(FORMATS[self.type]) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +99,52 @@ class Register:
     """For a status register: the values that mean ``in order``; None for a measurand."""
     source: str
     """Document and page."""
+    printed: str = ""
+    """The address as the manual prints it."""
+    at: int = 0
+    """First register of the quantity's own number, where ``plus`` begins before it."""
+    plus: tuple[Part, ...] = ()
+    """Further registers whose values are added: read with one telegram or not at all."""
+    bits: Mapping[int, str] = field(default_factory=dict)
+    """For a status register: bits that mean a fault when set, with what they mean."""
+    governs: frozenset[str] = frozenset()
+    """For a status register: the quantities that it vouches for; empty for all."""
+    ranges: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """Ranges that a raw number 0..full scale can stand for, by the code the instrument is set to."""
+    range: str | None = None
+    """The range in force; None where raw numbers are not range-coded."""
+    valid: tuple[Decimal, Decimal] | None = None
+    """What the instrument can measure [unit]; anything beyond is a fault."""
+    modulus: int | None = None
+    """For a counter: the number of counts after which it begins at 0 again."""
+    max_rate: Decimal | None = None
+    """For a counter: most counts per second that its input can follow [1/s]."""
+    factor_from_meter: bool = False
+    """What one count is worth is set on the instrument or at its input: raw counts until told."""
+    per_unit: Decimal | None = None
+    """Counts that make one unit; value = raw number / per_unit."""
+    note: str = ""
+    """What a technician should know of it."""
+
+    @property
+    def own(self) -> int:
+        """Number of 16-bit registers of its own number."""
+        return struct.calcsize(FORMATS[self.type]) // 2
 
     @property
     def count(self) -> int:
-        """Number of 16-bit registers."""
-        return struct.calcsize(_FORMATS[self.type]) // 2
+        """Number of 16-bit registers from its first to its last."""
+        return max(self.at + self.own, *(part.at + part.count for part in self.plus), 0)
+
+    @property
+    def status(self) -> bool:
+        """Say whether it tells how the instrument is, and not what it measures."""
+        return self.ok is not None or bool(self.bits)
+
+    @property
+    def full_scale(self) -> int:
+        """Give the largest raw number of its unsigned type."""
+        return int((1 << (16 * self.own)) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,96 +158,6 @@ class Decoded:
     unit: str | None
     fault: str | None
     """Which sensor fault or status; None when the value is valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Telegram:
-    """One read request and the quantities it brings."""
-
-    kind: Literal["holding", "input"]
-    address: int
-    """Wire address of the first register (0-based)."""
-    count: int
-    """Number of registers."""
-    members: tuple[Register, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterMap:
-    """The registers of one maker's model."""
-
-    id: str
-    title: str
-    provisional: bool
-    """Something about the map is not verified; ``note`` says what."""
-    note: str
-    max_registers: int
-    """Most registers asked for in one telegram."""
-    max_gap: int
-    """Unused registers a telegram may read across; 0 unless the manual allows it."""
-    registers: tuple[Register, ...]
-
-    @property
-    def measurands(self) -> tuple[str, ...]:
-        """Names of all quantities that are measured values."""
-        return tuple(r.quantity for r in self.registers if r.ok is None)
-
-    def register(self, quantity: str) -> Register:
-        """Find a quantity by name."""
-        for register in self.registers:
-            if register.quantity == quantity:
-                return register
-        raise BadDriverSettings(
-            "The register map {map} has no quantity {quantity}: choose from {known}.",
-            map=self.id,
-            quantity=quantity,
-            known=", ".join(r.quantity for r in self.registers),
-        )
-
-    def with_units(self, units: Mapping[str, str]) -> "RegisterMap":
-        """Set the units that the instrument is configured to."""
-        for quantity in units:
-            if not self.register(quantity).unit_from_meter:
-                raise BadDriverSettings(
-                    "The unit of {quantity} is fixed in the register map {map}: leave out "
-                    "{quantity}.unit.",
-                    map=self.id,
-                    quantity=quantity,
-                )
-        return replace(
-            self,
-            registers=tuple(
-                replace(r, unit=units[r.quantity]) if r.quantity in units else r
-                for r in self.registers
-            ),
-        )
-
-    def plan(self, quantities: Collection[str] | None = None) -> tuple[Telegram, ...]:
-        """Plan the fewest telegrams for some quantities and every status register."""
-        if quantities is None:
-            wanted = list(self.registers)
-        else:
-            names = {self.register(name).quantity for name in quantities}
-            wanted = [r for r in self.registers if r.quantity in names or r.ok is not None]
-        # Measurands before statuses: the status then speaks for the values just read.
-        groups: list[list[Register]] = []
-        for register in sorted(wanted, key=lambda r: (r.ok is not None, r.kind, r.address)):
-            if groups and self._joins(groups[-1], register):
-                groups[-1].append(register)
-            else:
-                groups.append([register])
-        return tuple(
-            Telegram(g[0].kind, g[0].address, g[-1].address + g[-1].count - g[0].address, tuple(g))
-            for g in groups
-        )
-
-    def _joins(self, group: Sequence[Register], register: Register) -> bool:
-        end = group[-1].address + group[-1].count
-        return (
-            register.kind == group[0].kind
-            and 0 <= register.address - end <= self.max_gap
-            and register.address + register.count - group[0].address <= self.max_registers
-        )
 
 
 def to_bytes(registers: Iterable[int], order: WordOrder) -> bytes:
@@ -223,164 +198,123 @@ def shortest_float32(value: float) -> str:
     return text
 
 
+def raw_number(register: Register, words: Sequence[int]) -> int | float:
+    """Give the number in the quantity's own registers, neither scaled nor judged."""
+    own = words[register.at : register.at + register.own]
+    return _number(register.type, own, register.word_order)
+
+
 def decode(register: Register, words: Sequence[int]) -> Decoded:
     """Decode the registers of one quantity."""
-    data = to_bytes(words, register.word_order)
-    if register.faults and (pattern := int.from_bytes(data, "big")) in register.faults:
-        return _fault(register, register.faults[pattern])
-    number = struct.unpack(_FORMATS[register.type], data)[0]
-    if register.ok is not None:
-        if number in register.ok:
-            return Decoded(register.quantity, str(number), Decimal(number), register.unit, None)
-        return _fault(register, f"{register.quantity} = {number}")
-    if isinstance(number, float):
-        if not math.isfinite(number):
-            return _fault(register, "not a number" if math.isnan(number) else "infinite")
-        exact = Decimal(shortest_float32(number) if register.type == "float32" else repr(number))
-    else:
-        exact = Decimal(number)
-    value = exact * register.scale + register.offset
+    number = raw_number(register, words)
+    if register.faults:
+        own = words[register.at : register.at + register.own]
+        pattern = int.from_bytes(to_bytes(own, register.word_order), "big")
+        if pattern in register.faults:
+            return _fault(register, register.faults[pattern])
+    if register.status:
+        return _status(register, int(number))
+    numbers = [number]
+    for part in register.plus:
+        there = words[part.at : part.at + part.count]
+        numbers.append(_number(part.type, there, register.word_order))
+    if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
+        lost = any(isinstance(n, float) and math.isnan(n) for n in numbers)
+        return _fault(register, "not a number" if lost else "infinite")
+    return measured(register, _total(register, numbers))
+
+
+def measured(register: Register, exact: Decimal | Fraction) -> Decoded:
+    """Write a value with the digits its register carries, or say why it is none."""
+    value = _digits(register, exact)
+    if value.adjusted() >= _LARGEST_POWER:
+        return _fault(register, "larger than any instrument shows")
+    if register.valid is not None and not register.valid[0] <= value <= register.valid[1]:
+        return _fault(register, "outside the measuring range")
     if not value:
         value = abs(value)
     text = format(value, "f")
-    if isinstance(number, float) and "." in text:
+    floats = [register.type, *(part.type for part in register.plus)]
+    if "." in text and any(name.startswith("float") for name in floats):
         text = text.rstrip("0").rstrip(".")
     return Decoded(register.quantity, text, Decimal(text), register.unit, None)
 
 
-def encode(register: Register, value: Decimal | float) -> tuple[int, ...]:
-    """Encode a value as the instrument would: the inverse of decode."""
-    if isinstance(value, float) and not math.isfinite(value):
-        number: float | int = value
+def worth(register: Register, counts: int) -> Decimal | Fraction:
+    """Give what a number of counts stands for in the unit of the register."""
+    if register.per_unit is not None:
+        return Fraction(counts) / Fraction(register.per_unit)
+    with localcontext(_EXACT):
+        return Decimal(counts) * register.scale + register.offset
+
+
+def _number(data_type: str, words: Sequence[int], order: WordOrder) -> int | float:
+    number: int | float = struct.unpack(FORMATS[data_type], to_bytes(words, order))[0]
+    return number
+
+
+def _total(register: Register, numbers: Sequence[int | float]) -> Decimal | Fraction:
+    """Add up the numbers of a quantity without losing a digit."""
+    first, *rest = numbers
+    if register.range is not None:
+        low, high = map(Fraction, register.ranges[register.range])
+        return low + int(first) * (high - low) / register.full_scale
+    if isinstance(first, int) and not rest:
+        return worth(register, first)
+    with localcontext(_EXACT):
+        total = _decimal(register.type, first) * register.scale + register.offset
+        for part, number in zip(register.plus, rest, strict=True):
+            total += _decimal(part.type, number) * part.scale
+    return total
+
+
+def _decimal(data_type: str, number: int | float) -> Decimal:
+    if isinstance(number, int):
+        return Decimal(number)
+    return Decimal(shortest_float32(number) if data_type == "float32" else repr(number))
+
+
+def _digits(register: Register, exact: Decimal | Fraction) -> Decimal:
+    """Give a value as digits: exact, or rounded so finely that the raw number comes back."""
+    if isinstance(exact, Decimal):
+        return exact
+    if register.range is not None:
+        low, high = map(Fraction, register.ranges[register.range])
+        step = abs(high - low) / register.full_scale
     else:
-        raw = (Decimal(value) - register.offset) / register.scale
-        number = float(raw) if register.type.startswith("float") else round(raw)
-    try:
-        data = struct.pack(_FORMATS[register.type], number)
-    except (struct.error, OverflowError) as exc:
-        raise BadDriverSettings(
-            "{value} does not fit {quantity} of type {type}: choose a smaller value.",
-            value=value,
-            quantity=register.quantity,
-            type=register.type,
-        ) from exc
-    return from_bytes(data, register.word_order)
+        step = 1 / abs(Fraction(register.per_unit or 1))
+        if (ends := _finite(exact)) is not None:
+            return ends
+        step /= _PULSE_PARTS
+    places = 0
+    while Fraction(1, 10**places) >= step:
+        places += 1
+    with localcontext(_EXACT):
+        return Decimal(round(exact * 10**places)).scaleb(-places)
+
+
+def _finite(exact: Fraction) -> Decimal | None:
+    """Write a fraction as a Decimal; None when its digits have no end."""
+    places, rest = 0, exact.denominator
+    for prime in (2, 5):
+        power = 0
+        while rest % prime == 0:
+            rest, power = rest // prime, power + 1
+        places = max(places, power)
+    if rest != 1 or places > _LARGEST_POWER:
+        return None
+    with localcontext(_EXACT):
+        return Decimal(exact.numerator * 10**places // exact.denominator).scaleb(-places)
+
+
+def _status(register: Register, number: int) -> Decoded:
+    said = [text for mask, text in register.bits.items() if number & mask]
+    if not said and register.ok is not None and number not in register.ok:
+        said = [f"{register.quantity} = {number}"]
+    if said:
+        return _fault(register, "; ".join(said))
+    return Decoded(register.quantity, str(number), Decimal(number), register.unit, None)
 
 
 def _fault(register: Register, detail: str) -> Decoded:
     return Decoded(register.quantity, "", None, None, detail)
-
-
-def map_ids() -> tuple[str, ...]:
-    """List the register maps that come with the drivers."""
-    files = resources.files("drivers.maps").iterdir()
-    return tuple(sorted(f.name[:-5] for f in files if f.name.endswith(".toml")))
-
-
-def load_map(id_or_path: str | Path) -> RegisterMap:
-    """Load a register map by its id, or from a file whose name ends in ``.toml``."""
-    name = str(id_or_path)
-    if name.endswith(".toml"):
-        try:
-            return parse_map(Path(name).read_text(encoding="utf-8"), name)
-        except OSError as exc:
-            raise BadDriverSettings(
-                "The register map file {file} cannot be read ({reason}): check the path.",
-                file=name,
-                reason=exc.strerror,
-            ) from exc
-    if name not in map_ids():
-        raise BadDriverSettings(
-            "There is no register map {map}: choose from {known} or give a .toml file.",
-            map=name,
-            known=", ".join(map_ids()),
-        )
-    text = resources.files("drivers.maps").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return parse_map(text, f"{name}.toml")
-
-
-def parse_map(text: str, file: str) -> RegisterMap:
-    """Parse the text of a register map file; ``file`` is its name in error sentences."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise BadDriverSettings(
-            "{file}: this is no TOML ({reason}).", file=file, reason=exc
-        ) from exc
-    top = MapTable(raw, "", file)
-    entries = top.pop("register", list, "a list of [[register]] tables")
-    sources = MapTable(top.pop("sources", dict, "a table of documents"), "sources", file)
-    documents = {name: sources.text(name) for name in list(sources.raw)}
-    base = top.integer("address_base", 0, 1)
-    defaults = (
-        top.choice("function", ("holding", "input")),
-        top.choice("word_order", tuple(WordOrder)),
-    )
-    registers: list[Register] = []
-    if not isinstance(entries, list) or not entries:
-        raise top.wrong("register", "a list of [[register]] tables")
-    for index, entry in enumerate(entries):
-        table = MapTable(entry, f"register[{index}]", file)
-        register = _parse_register(table, base, defaults, documents)
-        if any(register.quantity == other.quantity for other in registers):
-            raise table.wrong("quantity", "a name used once")
-        registers.append(register)
-    parsed = RegisterMap(
-        id=top.text("id"),
-        title=top.text("title"),
-        provisional=top.flag("provisional", False),
-        note=top.text("note", ""),
-        max_registers=top.integer("max_registers", 4, MAX_REGISTERS, MAX_REGISTERS),
-        max_gap=top.integer("max_gap", 0, MAX_REGISTERS, 0),
-        registers=tuple(registers),
-    )
-    top.done()
-    return parsed
-
-
-def _parse_register(
-    table: MapTable, base: int, defaults: tuple[str, str], documents: Mapping[str, str]
-) -> Register:
-    quantity = table.text("quantity")
-    data_type = table.choice("type", DATA_TYPES)
-    kind = table.choice("function", ("holding", "input"), defaults[0])
-    ok = table.pop("ok", list, "a list of whole numbers", None)
-    if ok is not None and (
-        not isinstance(ok, list) or not ok or any(type(v) is not int for v in ok)
-    ):
-        raise table.wrong("ok", "a list of whole numbers")
-    if ok is not None and data_type.startswith("float"):
-        raise table.wrong("type", "a whole-number type for a status register")
-    width = struct.calcsize(_FORMATS[data_type])
-    scale = table.decimal("scale", "1")
-    if not scale:
-        raise table.wrong("scale", "a number other than 0")
-    faults: dict[int, str] = {}
-    fault_table = MapTable(
-        table.pop("faults", dict, "a table", {}), table.key("faults"), table.file
-    )
-    for pattern in list(fault_table.raw):
-        try:
-            bits = int(pattern, 0)
-        except ValueError:
-            bits = -1
-        if not 0 <= bits < 1 << (8 * width):
-            raise fault_table.wrong(pattern, f"a bit pattern of {8 * width} bits, as 0x8000")
-        faults[bits] = fault_table.text(pattern)
-    document = table.choice("document", tuple(documents))
-    register = Register(
-        quantity=quantity,
-        address=table.integer("address", base, 65536 - width // 2 + base) - base,
-        kind="input" if kind == "input" else "holding",
-        type=data_type,
-        word_order=WordOrder(table.choice("word_order", tuple(WordOrder), defaults[1])),
-        unit=None if ok is not None else table.text("unit"),
-        unit_from_meter=table.flag("unit_from_meter", False),
-        scale=scale,
-        offset=table.decimal("offset", "0"),
-        faults=faults,
-        ok=None if ok is None else frozenset(ok),
-        source=f"{documents[document]}, {table.text('page')}",
-    )
-    table.done()
-    return register

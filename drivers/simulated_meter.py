@@ -19,7 +19,9 @@ from typing import Final
 from drivers.errors import BadDriverSettings, LinkLost
 from drivers.flow_physics import FlowPhysics, SimulatedPipe
 from drivers.modbus_wire import Manners, RegisterServer
-from drivers.registers import Register, RegisterMap, encode, load_map
+from drivers.register_encoding import encode
+from drivers.register_map import RegisterMap, load_map
+from drivers.registers import Register
 
 __all__ = [
     "FlowPhysics",

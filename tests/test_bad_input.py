@@ -16,7 +16,7 @@ from acquisition.faults import BadInput, exit_code
 from acquisition.instruments import Lines, make_driver
 from calibration.units import parse_quantity
 from drivers.indication import Condition
-from drivers.registers import load_map
+from drivers.register_map import load_map
 from drivers.simulated_meter import SimulatedMeter
 from tests.stations import (
     METER_BENCH,

@@ -20,7 +20,7 @@ from acquisition.cli import main
 from broker.outbox import Outbox
 from broker.record import decode, validate
 from calibration.mpe import legal_table
-from drivers.registers import load_map
+from drivers.register_map import load_map
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, SUBSCRIBE, Mosquitto
 from tests.stations import (
     ENVIRONMENT,

@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 
 import drivers.registers
 from drivers.errors import BadDriverSettings
+from drivers.register_encoding import encode
+from drivers.register_map import load_map, map_ids, parse_map
 from drivers.registers import (
     DATA_TYPES,
     Register,
     WordOrder,
     decode,
-    encode,
     from_bytes,
-    load_map,
-    map_ids,
-    parse_map,
     shortest_float32,
     to_bytes,
 )

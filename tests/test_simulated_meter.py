@@ -10,7 +10,8 @@ import pytest
 
 from drivers.errors import BadDriverSettings, InstrumentRefused, LinkLost, NoAnswer
 from drivers.modbus import RegisterBus
-from drivers.registers import decode, load_map
+from drivers.register_map import load_map
+from drivers.registers import decode
 from drivers.simulated_meter import MeterFault, SimulatedBus, SimulatedMeter, SimulatedPipe
 
 PROMASS = load_map("endress-hauser-promass").with_units({"totalizer_1": "L"})

@@ -21,7 +21,7 @@ from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from drivers.capture import read_capture
 from drivers.indication import Condition, Indication
-from drivers.registers import load_map
+from drivers.register_map import load_map
 from drivers.simulated_meter import SimulatedMeter
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
 from tests.stations import (

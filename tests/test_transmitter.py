@@ -9,11 +9,11 @@ from decimal import Decimal
 import pytest
 
 from drivers.errors import BadDriverSettings
-from drivers.flow_meter import FlowMeter
 from drivers.indication import Condition, Indication, Origin
 from drivers.modbus import RegisterBus
-from drivers.registers import load_map
+from drivers.register_map import load_map
 from drivers.simulated_meter import SimulatedMeter, SimulatedPipe
+from drivers.transmitter import Transmitter
 
 PROMASS = load_map("endress-hauser-promass").with_units({"totalizer_1": "L"})
 
@@ -21,12 +21,12 @@ PROMASS = load_map("endress-hauser-promass").with_units({"totalizer_1": "L"})
 @asynccontextmanager
 async def metering(
     port: str = "tcp://127.0.0.1:0", *, interval: float = 0.05, timeout: float = 0.2
-) -> AsyncIterator[tuple[SimulatedMeter, FlowMeter, AsyncIterator[Indication], str]]:
+) -> AsyncIterator[tuple[SimulatedMeter, Transmitter, AsyncIterator[Indication], str]]:
     simulated = SimulatedMeter(PROMASS, pipe=SimulatedPipe(temperature=28.5))
     await simulated.pipe.deliver(20, 6, within=0.01)
     url = await simulated.start(port)
     async with RegisterBus(url, timeout=timeout, max_device_delay=timeout) as bus:
-        meter = FlowMeter("meter", bus, 1, PROMASS, interval=interval)
+        meter = Transmitter("meter", bus, 1, PROMASS, interval=interval)
         async with asyncio.timeout(30), aclosing(meter.indications()) as stream:
             yield simulated, meter, stream, url
     await simulated.stop()
@@ -126,15 +126,15 @@ async def test_a_server_that_goes_and_returns_shows_no_old_value() -> None:
 async def test_one_quantity_can_be_asked_for_alone() -> None:
     simulated = SimulatedMeter(PROMASS)
     async with RegisterBus(await simulated.start(), timeout=5) as bus:
-        meter = FlowMeter(
+        meter = Transmitter(
             "m", bus, 1, PROMASS, interval=0, quantities=["totalizer_1"], origin=Origin.REPLAY
         )
         async with aclosing(meter.indications()) as stream:
             shown = [await anext(stream) for _ in range(3)]
         with pytest.raises(BadDriverSettings, match="no quantity pressure"):
-            FlowMeter("m", bus, 1, PROMASS, quantities=["pressure"])
+            Transmitter("m", bus, 1, PROMASS, quantities=["pressure"])
         with pytest.raises(BadDriverSettings, match="below 0"):
-            FlowMeter("m", bus, 1, PROMASS, interval=-1)
+            Transmitter("m", bus, 1, PROMASS, interval=-1)
     assert {(s.quantity, s.origin) for s in shown} == {("totalizer_1", Origin.REPLAY)}
     await simulated.stop()
 
@@ -154,7 +154,7 @@ async def test_a_quantity_the_meter_does_not_have_is_a_fault_of_that_quantity_on
         registers=(*asked.registers, odd),
     )
     async with RegisterBus(await smaller.start(), timeout=5) as bus:
-        meter = FlowMeter("m", bus, 1, wider, interval=0)
+        meter = Transmitter("m", bus, 1, wider, interval=0)
         async with aclosing(meter.indications()) as stream:
             shown = [await anext(stream) for _ in range(3)]
     assert [s.condition for s in shown] == [Condition.DYNAMIC, Condition.DYNAMIC, Condition.FAULT]

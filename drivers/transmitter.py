@@ -1,7 +1,9 @@
-"""A flow meter on a Modbus bus: polls its registers and yields indications for ever.
+"""An instrument on a Modbus bus: polls its registers and yields indications for ever.
 
-Knows polling, freshness and what to say when there is nothing to show. Refuses to know frames
-(`drivers.modbus`), register layouts (`drivers.registers`) and whether an indication is any good.
+A flow meter, a temperature, humidity or pressure transmitter, a pulse counter: what the registers
+mean is the map's. Knows polling, freshness and what to say when there is nothing to show. Refuses
+to know frames (`drivers.modbus`), register layouts (`drivers.registers`) and whether an indication
+is any good.
 """
 
 import asyncio
@@ -9,33 +11,38 @@ import time
 from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final, Protocol
 
 from drivers.errors import BadDriverSettings, DriverError, InstrumentRefused
 from drivers.indication import Condition, Indication, Origin
 from drivers.modbus import Answer
+from drivers.modbus_manners import UnitManners
 from drivers.modbus_wire import Kind
-from drivers.registers import Decoded, RegisterMap, Telegram, WordOrder, decode, to_bytes
+from drivers.pulse_count import PulseCount
+from drivers.register_map import RegisterMap, Telegram
+from drivers.registers import Decoded, WordOrder, decode, raw_number, to_bytes
 
 SHORTEST_RETRY: Final = 0.1
 """Pause [s] between polls while the line is at fault; the bus makes its own longer pauses."""
 
 
 class Bus(Protocol):
-    """The seam a meter is given: something that reads registers."""
+    """The seam a transmitter is given: something that reads registers."""
 
     @property
     def local(self) -> bool:
         """Say whether the line ends in software on this machine."""
+
+    def introduce(self, unit: int, manners: UnitManners) -> None:
+        """Tell how a unit wants to be asked."""
 
     async def request(self, unit: int, kind: Kind, address: int, count: int) -> Answer:
         """Read registers and say when the request was sent and its answer had come."""
 
 
 @dataclass(frozen=True, slots=True)
-class MeterCounters:
-    """What a meter did since it was made."""
+class PollCounters:
+    """What a transmitter did since it was made."""
 
     polls: int = 0
     indications: int = 0
@@ -50,11 +57,11 @@ class _Found:
     arrived_ns: int
     raw: bytes
     error: str | None
-    """Kind of line fault or refusal; None when the meter itself answered."""
+    """Kind of line fault or refusal; None when the instrument itself answered."""
 
 
-class FlowMeter:
-    """One meter, one unit on a bus, one register map."""
+class Transmitter:
+    """One instrument, one unit on a bus, one register map."""
 
     def __init__(
         self,
@@ -67,7 +74,7 @@ class FlowMeter:
         quantities: Collection[str] | None = None,
         origin: Origin | None = None,
     ) -> None:
-        """Describe the meter; ``interval`` [s] is the poll period."""
+        """Describe the instrument; ``interval`` [s] is the poll period."""
         if interval < 0:
             raise BadDriverSettings(
                 "The interval of {name} is {interval} s: it must not be below 0.",
@@ -82,10 +89,14 @@ class FlowMeter:
         self._unit = unit
         self._interval = interval
         self._origin = origin
-        self._statuses = tuple(r.quantity for r in register_map.registers if r.ok is not None)
+        self._statuses = tuple(r for t in self._telegrams for r in t.members if r.status)
+        self._counts = {
+            r.quantity: PulseCount(r) for r in register_map.registers if r.modulus is not None
+        }
         self._polls = self._faults = self._sequence = 0
         self._shown: dict[str, str] = {}
         self.last_error: DriverError | None = None
+        bus.introduce(unit, register_map.manners)
 
     @property
     def origin(self) -> Origin:
@@ -95,15 +106,15 @@ class FlowMeter:
         return Origin.SIMULATED if self._bus.local else Origin.WIRE
 
     @property
-    def counters(self) -> MeterCounters:
-        """Give what the meter did so far."""
-        return MeterCounters(self._polls, self._sequence, self._faults)
+    def counters(self) -> PollCounters:
+        """Give what the transmitter did so far."""
+        return PollCounters(self._polls, self._sequence, self._faults)
 
     async def indications(self) -> AsyncGenerator[Indication]:
         """Poll for ever; yield one indication per quantity and poll.
 
         A fault of the line yields one fault per quantity and then nothing until it changes or the
-        meter answers again. A fault the meter itself reports is an indication of every poll.
+        instrument answers again. A fault that it reports itself is an indication of every poll.
         """
         due = time.monotonic()
         while True:
@@ -145,22 +156,34 @@ class FlowMeter:
                     if one.decoded.quantity in self.quantities
                 ]
             else:
-                for one in _taken(telegram, answer):
+                for one in self._taken(telegram, answer):
                     found[one.decoded.quantity] = one
-        # A meter that says it is not in order vouches for none of its values.
-        for name in self._statuses:
-            status = found.get(name)
-            if status is not None and status.decoded.fault:
-                found = {
-                    quantity: replace(
-                        one,
-                        decoded=Decoded(quantity, "", None, None, status.decoded.fault),
-                        error=status.error,
-                    )
-                    for quantity, one in found.items()
-                }
-                break
+        # An instrument that says it is not in order vouches for none of its values.
+        for register in self._statuses:
+            status = found[register.quantity]
+            if not status.decoded.fault:
+                continue
+            for quantity in register.governs or self.quantities:
+                if quantity in found and not found[quantity].decoded.fault:
+                    said = Decoded(quantity, "", None, None, status.decoded.fault)
+                    found[quantity] = replace(found[quantity], decoded=said, error=status.error)
         return [found[quantity] for quantity in self.quantities]
+
+    def _taken(self, telegram: Telegram, answer: Answer) -> list[_Found]:
+        """Cut one answer into its quantities."""
+        found = []
+        for register in telegram.members:
+            first = register.address - telegram.address
+            words = answer.registers[first : first + register.count]
+            raw = to_bytes(words, WordOrder.ABCD)
+            count = self._counts.get(register.quantity)
+            if count is None:
+                decoded = decode(register, words)
+            else:
+                number = int(raw_number(register, words))
+                decoded = count.add(number, answer.sent_ns, answer.arrived_ns)
+            found.append(_Found(decoded, answer.sent_ns, answer.arrived_ns, raw, None))
+        return found
 
     def _failed(self, telegram: Telegram, exc: DriverError, begun_ns: int) -> list[_Found]:
         now_ns = time.monotonic_ns()
@@ -177,13 +200,13 @@ class FlowMeter:
 
     def _indication(self, found: _Found) -> Indication:
         decoded = found.decoded
-        value: Decimal | None = decoded.value
         sequence, self._sequence = self._sequence, self._sequence + 1
+        count = self._counts.get(decoded.quantity)
         return Indication(
             instrument=self.name,
             quantity=decoded.quantity,
             text=decoded.text,
-            value=value,
+            value=decoded.value,
             unit=decoded.unit,
             condition=Condition.DYNAMIC if decoded.fault is None else Condition.FAULT,
             detail=decoded.fault,
@@ -193,15 +216,5 @@ class FlowMeter:
             arrived_ns=found.arrived_ns,
             sequence=sequence,
             raw=found.raw,
+            stretch=0 if count is None else count.stretch,
         )
-
-
-def _taken(telegram: Telegram, answer: Answer) -> list[_Found]:
-    """Cut one answer into its quantities."""
-    found = []
-    for register in telegram.members:
-        first = register.address - telegram.address
-        words = answer.registers[first : first + register.count]
-        raw = to_bytes(words, WordOrder.ABCD)
-        found.append(_Found(decode(register, words), answer.sent_ns, answer.arrived_ns, raw, None))
-    return found
