@@ -17,7 +17,14 @@ from calibration.judgement import judge
 from calibration.legal_table import LegalTable, legal_table
 from calibration.national import NationalSettings, applied, national_settings
 from calibration.refusal import Refused
-from calibration.routines import length_measure, volume, water_meter, weighing, weights
+from calibration.routines import (
+    capacity_measure,
+    length_measure,
+    volume,
+    water_meter,
+    weighing,
+    weights,
+)
 from calibration.sheet import Sheet
 from calibration.standard import Standard, adequacy_reasons, certificate_reasons, resolved
 from calibration.verification import (
@@ -56,6 +63,11 @@ ROUTINES: Mapping[str, Routine] = MappingProxyType(
         "fuel-dispenser": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
         "water-meter": Routine(
             ("r49",), water_meter.water_meter_findings, water_meter.STANDARDS_CLAUSE
+        ),
+        "capacity-measure": Routine(
+            ("r120", "r138"),
+            capacity_measure.capacity_findings,
+            capacity_measure.STANDARDS_CLAUSE,
         ),
         "length-measure": Routine(
             ("r35",), length_measure.length_findings, length_measure.STANDARDS_CLAUSE

@@ -7,11 +7,12 @@ its path. Refuses to know the law.
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from calibration.refusal import Refused
+from calibration.routines.capacity_sheet import CapacitySheet, read_capacity
 from calibration.routines.length_sheet import LengthSheet, read_length
 from calibration.routines.volume_sheet import MeterSheet, read_dispenser, read_meter
 from calibration.routines.water_bench import bench_key, bench_sheets, is_bench
@@ -26,7 +27,7 @@ from calibration.units import PERCENT, Quantity
 STAGES = ("initial", "subsequent", "in_service")
 """tera, tera ulang, pengamatan."""
 
-Body = WeighingSheet | MeterSheet | WeightsSheet | WaterMeterSheet | LengthSheet
+Body = WeighingSheet | MeterSheet | WeightsSheet | WaterMeterSheet | CapacitySheet | LengthSheet
 """What only one routine's sheet has."""
 READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
     {
@@ -35,6 +36,7 @@ READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
         "volume-meter": read_meter,
         "fuel-dispenser": read_dispenser,
         "water-meter": read_water_meter,
+        "capacity-measure": read_capacity,
         "length-measure": read_length,
     }
 )
@@ -53,7 +55,12 @@ _KEYS = (
     *("routine", "stage", "date", "table", "setting"),
     *("instrument", "standards", "environment", "test"),
 )
-_MORE = {"weights": ("comparator",), "volume-meter": ("liquid",), "fuel-dispenser": ("liquid",)}
+_MORE = {
+    "weights": ("comparator",),
+    "volume-meter": ("liquid",),
+    "fuel-dispenser": ("liquid",),
+    "capacity-measure": ("liquid",),
+}
 """Keys of a sheet that only one routine knows."""
 
 
@@ -76,6 +83,8 @@ class Sheet:
     environment: Mapping[str, Quantity]
     body: Body
     """The instrument's characteristics and its tests."""
+    instrument: Mapping[str, object] = field(default_factory=dict)
+    """``[instrument]`` as it was given, for whoever asks a legal table about it."""
 
 
 def parse_sheet(mapping: Mapping[str, Any]) -> Sheet:
@@ -95,6 +104,7 @@ def parse_sheet(mapping: Mapping[str, Any]) -> Sheet:
         ),
         environment=_environment(keys),
         body=READERS[routine](keys),
+        instrument=MappingProxyType(dict(mapping["instrument"])),
     )
 
 

@@ -104,7 +104,7 @@ def volumes_by_measure(
         else (),
         whole=bool(own),
         lacking=found.lacking,
-        notes=(*found.notes, *_unknown_expansion(liquid)),
+        notes=(*found.notes, *unknown_expansion(liquid)),
         illegal=warmth.illegal,
         conditions=_conditions(standard, fillings, liquid),
         provisional=found.provisional,
@@ -154,7 +154,8 @@ def _of_fillings(
     return propagate("error", measure.unit, error, inputs).components
 
 
-def _unknown_expansion(liquid: Liquid | None) -> tuple[Reason, ...]:
+def unknown_expansion(liquid: Liquid | None) -> tuple[Reason, ...]:
+    """Say that an unnoticed difference of temperature is not in the uncertainty."""
     if liquid is not None and (liquid.water or liquid.expansion is not None):
         return ()
     reason = Reason(
