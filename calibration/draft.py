@@ -89,3 +89,5 @@ class Findings:
     """Why the verdict is computed but not legal, beyond what every routine is asked."""
     tables: tuple[LegalTable, ...] = ()
     """Further legal tables that were used: each needs the office's approval too."""
+    standards_clause: str = ""
+    """Where the law asks for good standards; empty: where the routine says."""

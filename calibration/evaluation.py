@@ -104,7 +104,10 @@ def evaluate(
         *_in_force(law, day),
         *illegal,
         *certificate_reasons(used, day),
-        *adequacy_reasons(used, findings.realised, routine.standards_clause),
+        *adequacy_reasons(
+            used, findings.realised, findings.standards_clause or routine.standards_clause
+        ),
+        *_own_routine(routine, law),
         *findings.illegal,
     ]
     for further in findings.tables:
@@ -180,6 +183,20 @@ def _overall(tests: Verdict, findings: Findings) -> Verdict:
     if tests is Verdict.CONFORMING and findings.lacking:
         return Verdict.INDETERMINATE
     return tests
+
+
+def _own_routine(routine: Routine, law: LegalTable) -> list[Reason]:
+    """Leave the legal verdict to the routine that knows all the rules of a table, where there is one."""
+    own = [name for name, entry in ROUTINES.items() if law.id in entry.tables]
+    if routine.tables or not own:
+        return []
+    return [
+        Reason(
+            "routine-of-its-own",
+            "table {table} has a routine of its own, {routine}, which asks for more than this one.",
+            {"table": law.name, "routine": ", ".join(own)},
+        )
+    ]
 
 
 def _approval(table: LegalTable, approved: Collection[str]) -> list[Reason]:

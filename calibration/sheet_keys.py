@@ -41,6 +41,10 @@ class Keys:
         """Tell whether the key is given."""
         return name in self._given
 
+    def names(self) -> tuple[str, ...]:
+        """List the keys that are given."""
+        return tuple(map(str, self._given))
+
     def path(self, name: str) -> str:
         """Name a key of this table from the top of the sheet."""
         return f"{self.place}.{name}" if self.place else name
