@@ -1,19 +1,22 @@
 """How a scale answers to a load, apart from how it says so: seeded, and a function of time.
 
-Signal of a load L placed at t0, before that x0:
+    signal  = load cell + drift (t - first look)                    drivers/load_cell.py
+    gross   = signal - zero point + zero error                      drivers/zero_keeping.py
+    shown   = gross - tare + noise, in digits                       drivers/weight_display.py
+    stable  : the signal moved less than d/4 in the motion window
 
-    target = L (1 + span + eccentricity[position]) + zero               (errors relative to L)
-    x(t)   = target + (x0 - target) exp(-(t - t0) / settling_time)
-    shown  = x(t) - zero point - tare + drift (t - tz) + noise          (tz: last zero, or first look)
-
-Knows grams and seconds. Refuses to know protocols, digits sent, or any limit.
+Everything but noise depends on the loads so far and on the time alone, however often one looks; the
+n-th look draws the n-th noise. Refuses to know protocols, words and any limit.
 """
 
-import math
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
+
+from drivers.load_cell import LoadCell
+from drivers.scale_traits import ScaleTraits
+from drivers.weight_display import WeightDisplay
+from drivers.zero_keeping import ZeroKeeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,115 +29,109 @@ class Shown:
     """Whether the signal has moved less than d/4 within the last motion window."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A load was placed."""
+class ScalePhysics(ScaleTraits):
+    """One scale with its traits, at work; every ``now`` is in s of one clock."""
 
-    at: float
-    begin: float
-    """Signal at that moment."""
-    target: float
-    """Signal that it settles to."""
-
-
-class ScalePhysics:
-    """The load cell, filter and display of one scale; all masses in one unit."""
-
-    def __init__(
-        self,
-        *,
-        max: Decimal,  # noqa: A002 - the field's word for the maximum capacity
-        d: Decimal,
-        e: Decimal | None = None,
-        zero_error: Decimal = Decimal(0),
-        span_error_ppm: Decimal = Decimal(0),
-        eccentricity_ppm: Sequence[Decimal] = (),
-        settling_time: float = 0.3,
-        motion_window: float = 0.1,
-        noise: float = 0.0,
-        drift_per_hour: float = 0.0,
-        seed: int = 1,
-    ) -> None:
-        """Describe the scale; *e* is *d* unless given; times in s, ``eccentricity_ppm`` by position, 0 being the centre."""
-        self.max, self.d = max, d
-        self.e = d if e is None else e
-        self._zero_error = float(zero_error)
-        self._span = float(span_error_ppm) * 1e-6
-        self._eccentricity = [float(ppm) * 1e-6 for ppm in eccentricity_ppm]
-        self._tau = settling_time
-        self._window = motion_window
-        self._noise = noise
-        self._drift = drift_per_hour / 3600
-        self._random = random.Random(seed)  # noqa: S311 - physics, not secrets
-        self._zero_point = 0.0
+    def __post_init__(self) -> None:
+        """Be switched on, empty and at zero."""
+        super().__post_init__()
+        self._cell = LoadCell(self)
+        self._display = WeightDisplay(self)
+        self._zero = ZeroKeeping(self, self._signal, self.stable)
+        self._left = float(self.zero_error)
+        self._drift = float(self.drift_per_hour) / 3600
+        self._noise = float(self.noise)
+        self._random = random.Random(self.seed)  # noqa: S311 - physics, not secrets
         self._tare = 0.0
-        self._drifts_from: float | None = None
-        self._changes = [_Change(-math.inf, self._zero_error, self._zero_error)]
+        self._looked = False
+        self._origin = 0.0
+
+    def _begin(self, now: float) -> None:
+        if not self._looked:
+            self._looked, self._origin = True, now
+            self._cell.begin(now)
+            self._zero.begin(now, self._signal(now, calm=True))
+
+    def _signal(self, now: float, *, calm: bool = False) -> float:
+        signal = self._cell.calm(now) if calm else self._cell.signal(now)
+        return signal + self._drift * (now - self._origin) if self._drift else signal
+
+    def _gross(self, now: float) -> float:
+        self._begin(now)
+        self._zero.keep(now)
+        return self._signal(now) - self._zero.point + self._left
 
     def place(self, load: Decimal, position: int, now: float) -> None:
         """Change the load on the receptor at time ``now`` [s]."""
-        errors = self._eccentricity
-        off_centre = errors[position] if position < len(errors) else 0.0
-        target = float(load) * (1 + self._span + off_centre) + self._zero_error
-        past = [c for c in self._changes if c.at < now - self._window]
-        recent = self._changes[len(past) :]
-        self._changes = [*past[-1:], *recent, _Change(now, self._signal(now), target)]
-
-    def _signal(self, now: float) -> float:
-        """Return the signal without noise at time ``now`` [s]."""
-        change = next((c for c in reversed(self._changes) if c.at <= now), self._changes[0])
-        since = now - change.at
-        decay = math.exp(-since / self._tau) if self._tau > 0 and since < math.inf else 0.0
-        return change.target + (change.begin - change.target) * decay
-
-    def _drifted(self, now: float) -> float:
-        if self._drifts_from is None:
-            self._drifts_from = now
-        return self._drift * (now - self._drifts_from)
-
-    def _displayed(self, signal: float) -> Decimal:
-        counts = (Decimal(signal) / self.d).to_integral_value(ROUND_HALF_EVEN)
-        value = (counts * self.d).quantize(self.d)
-        return value or abs(value)
-
-    def gross(self, now: float) -> Decimal:
-        """Return the load from zero, tare disregarded, as the display would show it [unit]."""
-        return self._displayed(self._signal(now) - self._zero_point + self._drifted(now))
+        self._begin(now)
+        self._zero.keep(now)
+        self._cell.place(float(load), position, now)
+        self._display.placed(self._cell.settled(now) - self._zero.point + self._left)
 
     def shown(self, now: float) -> Shown:
         """Return what the display shows at time ``now`` [s]."""
-        noise = self._random.gauss(0.0, self._noise) if self._noise else 0.0
-        net = self._signal(now) - self._zero_point - self._tare + self._drifted(now) + noise
-        return Shown(self._displayed(net), self.stable(now))
+        net = self._gross(now) - self._tare
+        if self._noise:
+            net += self._random.gauss(0.0, self._noise)
+        return Shown(self._display.digits(net), self.stable(now))
+
+    def net(self, now: float) -> Decimal:
+        """Return the net value without noise, as the display would show it [unit]."""
+        return self._display.digits(self._gross(now) - self._tare)
+
+    def gross(self, now: float) -> Decimal:
+        """Return the load from zero, tare disregarded, as the display would show it [unit]."""
+        return self._display.digits(self._gross(now))
 
     def stable(self, now: float) -> bool:
         """Say whether the signal stands still, as a scale's motion detection would."""
-        began = now - self._window
-        # between changes the signal only rises or only falls
-        passed = [self._signal(began), self._signal(now)]
-        passed += [c.begin for c in self._changes if began < c.at <= now]
-        return max(passed) - min(passed) < float(self.d) / 4
+        return self._cell.travel(now) < float(self._display.interval(self._cell.load)) / 4
 
     def from_first_zero(self, now: float) -> Decimal:
-        """Return the signal disregarding every zero-setting so far [unit]."""
-        return Decimal(self._signal(now))
+        """Return the signal disregarding every zero-setting since power on [unit]."""
+        self._begin(now)
+        return Decimal(self._zero.from_first(now) + self._left)
 
     def zero(self, now: float) -> None:
         """Take the signal now for zero, as zero-setting does: to within its own resolution."""
-        self._zero_point = self._signal(now) - self._zero_error
+        self._begin(now)
+        self._zero.keep(now)
+        self._zero.take(now)
         self._tare = 0.0
-        self._drifts_from = now
 
     def tare(self, now: float) -> Decimal:
         """Take the load now for tare and return it as displayed [unit]."""
-        self._tare = self._signal(now) - self._zero_point + self._drifted(now)
+        self._tare = self._gross(now)
         return self.tared
 
     @property
     def tared(self) -> Decimal:
         """The tare in effect, as displayed [unit]."""
-        return self._displayed(self._tare)
+        return self._display.digits(self._tare)
 
     def untare(self) -> None:
         """Forget the tare."""
         self._tare = 0.0
+
+    def power_on(self, now: float) -> bool:
+        """Be switched on anew: tare and zero are lost; say whether an initial zero was set.
+
+        The load stays. Outside of the initial zero-setting range the zero of the adjustment counts.
+        """
+        self._begin(now)
+        self._tare = 0.0
+        self._cell.warmth.switched_on(now)
+        self._display.reset()
+        done = self._zero.switched_on(now, adjusted=0.0)
+        self._display.placed(self._signal(now) - self._zero.point + self._left)
+        return done
+
+    def shake(self, amplitude: Decimal, lasts: float, now: float) -> None:
+        """Let a truck pass: ``amplitude`` [unit], from ``now`` on for ``lasts`` [s]."""
+        self._begin(now)
+        self._cell.vibration.send(now, float(amplitude), lasts)
+
+    def change_room(self, temperature: float, now: float) -> None:
+        """Give the room another temperature [°C]."""
+        self._begin(now)
+        self._cell.warmth.change_room(temperature, now)
