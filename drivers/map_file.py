@@ -46,7 +46,7 @@ def parse_file(text: str, file: str) -> dict[str, Any]:
         (top.choice("function", ("holding", "input")), top.choice("word_order", tuple(WordOrder))),
         documents,
         _ranges(top),
-        top.integer("max_registers", 4, MAX_REGISTERS, MAX_REGISTERS),
+        top.integer("max_registers", 1, MAX_REGISTERS, MAX_REGISTERS),
         top.integer("max_gap", 0, MAX_REGISTERS, 0),
     )
     registers: list[Register] = []
@@ -197,6 +197,8 @@ class _Registers:
     def _one_telegram(self, table: MapTable, places: list[tuple[int, int]]) -> None:
         """A sum of registers that were read one after the other would be wrong at a carry."""
         places.sort()
+        if places[0][1] > self.max_registers:
+            raise table.wrong("type", "a type that fits into max_registers")
         for (at, count), (following, _) in pairwise(places):
             if not 0 <= following - at - count <= self.max_gap:
                 raise table.wrong("plus", "registers that follow one another without overlap")

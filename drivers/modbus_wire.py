@@ -280,6 +280,9 @@ class Registers(Protocol):
     def manners(self) -> Manners:
         """Say how the unit answers at this instant."""
 
+    def hear(self) -> bool:
+        """Hear a request; say whether the unit was awake to take it."""
+
 
 class _Handler(ServerRequestHandler):
     """One client's connection: knows silence, late replies and units that are not there."""
@@ -297,6 +300,8 @@ class _Handler(ServerRequestHandler):
                 self.last_pdu.transaction_id,
             )
             self.server_send(absent, self.last_addr)
+            return
+        if self.last_pdu and not self.server.units[self.last_pdu.dev_id].hear():
             return
         await super().handle_request()  # type: ignore[no-untyped-call]  # pymodbus
 

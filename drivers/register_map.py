@@ -182,7 +182,7 @@ class RegisterMap:
         end = max(r.address + r.count for r in group)
         return (
             register.kind == group[0].kind
-            and register.address - end <= self.max_gap
+            and group[0].address <= register.address <= end + self.max_gap
             and register.address + register.count - group[0].address <= self.max_registers
         )
 

@@ -1,46 +1,40 @@
-"""Flow meters in series on one simulated pipe, served by real Modbus servers.
+"""Flow meters in a simulated pipe and transmitters in a room, served by real Modbus servers.
 
-Knows which register shows which part of the physics (`drivers.flow_physics`) and how to misbehave
-on command; the wire format is the register map's and the server's. Refuses to be taken for an
-instrument: its lines end in this machine.
+Knows how to misbehave on command; what a quantity is worth is `drivers.simulated_values`, the wire
+format is the register map's and the server's. Refuses to be taken for an instrument: its lines end
+in this machine.
 """
 
 import asyncio
 import math
 import os
+import time
 import tty
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 from drivers.errors import BadDriverSettings, LinkLost
 from drivers.flow_physics import FlowPhysics, SimulatedPipe
 from drivers.modbus_wire import Manners, RegisterServer
-from drivers.register_encoding import encode
+from drivers.register_encoding import encode, encode_pattern
 from drivers.register_map import RegisterMap, load_map
 from drivers.registers import Register
+from drivers.room_physics import RoomPhysics, SimulatedRoom
+from drivers.simulated_values import SimulatedValues
 
 __all__ = [
     "FlowPhysics",
     "MeterFault",
+    "RoomPhysics",
     "SimulatedBus",
     "SimulatedMeter",
     "SimulatedPipe",
+    "SimulatedRoom",
 ]
-
-_MILLI: Final = Decimal("0.001")
-_LITRES_IN: Final[dict[str, Decimal]] = {
-    "m³": Decimal(1000),
-    "L": Decimal(1),
-    "l": Decimal(1),
-    "mL": _MILLI,
-    "ml": _MILLI,
-}
-_KILOGRAMS_IN: Final[dict[str, Decimal]] = {"kg": Decimal(1), "g": _MILLI, "t": Decimal(1000)}
-_SECONDS_IN: Final = {"h": 3600, "min": 60, "s": 1}
 
 
 class MeterFault(StrEnum):
@@ -72,8 +66,9 @@ class SimulatedMeter:
         temperature_coefficient: float = 0.0,
         resolution: Decimal = Decimal("0.001"),
         seed: int = 0,
+        room: RoomPhysics | None = None,
     ) -> None:
-        """Make a meter; ``resolution`` [L] is the step of its totalizers."""
+        """Make a meter; ``resolution`` [L] is the step of its totalizers, ``room`` the air."""
         self.register_map = (
             load_map(register_map) if isinstance(register_map, str) else register_map
         )
@@ -87,12 +82,20 @@ class SimulatedMeter:
             temperature_coefficient=temperature_coefficient,
             seed=seed,
         )
-        self._resolution = resolution
         self._fault: MeterFault | None = None
         self._delay = 0.0
         self._bus: SimulatedBus | None = None
+        self._heard, self._waking = -math.inf, False
+        self._counted: dict[str, int] = {}
+        self._values = SimulatedValues(
+            self.register_map.measures,
+            self.physics,
+            room or RoomPhysics(SimulatedRoom()),
+            resolution=resolution,
+        )
         for register in self.register_map.registers:
-            self._value(register)  # a unit that cannot be simulated is named now, not on the line
+            if not register.status:
+                self._values.value(register)  # what cannot be simulated is named now
 
     def set_flow(self, flow: Decimal | float) -> None:
         """Set the volume flow of the meter's pipe [m³/h]."""
@@ -151,42 +154,54 @@ class SimulatedMeter:
             exception=4 if self._fault is MeterFault.EXCEPTION else 0,
         )
 
-    def _words(self, register: Register) -> tuple[int, ...]:
-        if register.ok is not None:
-            alarm = self._fault is MeterFault.ALARM
-            return encode(register, Decimal(max(register.ok) + 1 if alarm else min(register.ok)))
-        if self._fault is MeterFault.SENSOR and register.type.startswith("float"):
-            return encode(register, math.nan)
-        return encode(register, self._value(register))
+    def hear(self) -> bool:
+        """Hear a request; say whether it wakes the instrument and is lost, as some lose it."""
+        sleep = self.register_map.manners.sleep
+        now, last = time.monotonic(), self._heard
+        self._heard = now
+        if sleep is None or (now - last < sleep.after and not self._waking):
+            return True
+        # The request that wakes it is lost; a second one soon after keeps it awake.
+        awake = self._waking and now - last <= sleep.within
+        self._waking = not awake
+        return awake
 
-    def _value(self, register: Register) -> Decimal:
-        """Give the meter's own value of a quantity in the unit of its register."""
-        if register.ok is not None:
-            return Decimal(min(register.ok))
-        unit, density = register.unit or "", self.pipe.density
-        amount, _, period = unit.partition("/")
-        if register.quantity.startswith("totalizer"):
-            steps = round(Decimal(self.physics.total) / self._resolution)
-            litres = steps * self._resolution
-            if unit in _LITRES_IN:
-                return litres / _LITRES_IN[unit]
-            if unit in _KILOGRAMS_IN:
-                return litres * density / _KILOGRAMS_IN[unit]
-        elif register.quantity.endswith("_flow") and period in _SECONDS_IN:
-            litres = Decimal(self.physics.flow) / Decimal("3.6") * _SECONDS_IN[period]
-            if amount in _LITRES_IN:
-                return litres / _LITRES_IN[amount]
-            if amount in _KILOGRAMS_IN:
-                return litres * density / _KILOGRAMS_IN[amount]
-        elif register.quantity == "temperature" and unit in ("°C", "K"):
-            return Decimal(self.pipe.temperature) + (Decimal("273.15") if unit == "K" else 0)
-        elif register.quantity == "density" and unit in ("kg/m³", "kg/L"):
-            return density * (1000 if unit == "kg/m³" else 1)
-        raise BadDriverSettings(
-            "{quantity} in {unit} cannot be simulated: choose another unit or register map.",
-            quantity=register.quantity,
-            unit=unit,
-        )
+    def power_cycle(self) -> None:
+        """Lose power for a moment: counters that roll over begin at 0 again."""
+        for register in self.register_map.registers:
+            if register.modulus is not None:
+                self._counted[register.quantity] = -self._pulses(register)
+
+    def set_counter(self, raw: int) -> None:
+        """Let every counter that rolls over show a raw number now."""
+        for register in self.register_map.registers:
+            if register.modulus is not None:
+                self._counted[register.quantity] = raw - self._pulses(register)
+
+    def _pulses(self, register: Register) -> int:
+        value = Fraction(self._values.value(register))
+        worth = register.per_unit and Fraction(register.per_unit)
+        return math.floor(value * worth if worth else value / Fraction(register.scale))
+
+    def _words(self, register: Register) -> tuple[int, ...]:
+        if register.status:
+            return encode_pattern(register, self._condition(register))
+        if self._fault is MeterFault.SENSOR:
+            if register.faults:
+                return encode_pattern(register, min(register.faults))
+            if register.type.startswith("float"):
+                return encode(register, math.nan)
+        if register.modulus is not None:
+            counted = self._pulses(register) + self._counted.get(register.quantity, 0)
+            return encode_pattern(register, counted % register.modulus)
+        return encode(register, self._values.value(register))
+
+    def _condition(self, register: Register) -> int:
+        """Give the number of a status register, in order or not."""
+        healthy = 0 if register.ok is None else min(register.ok)
+        if self._fault is not MeterFault.ALARM:
+            return healthy
+        return min(register.bits) if register.bits else max(register.ok or {0}) + 1
 
 
 class SimulatedBus:

@@ -110,7 +110,7 @@ async def test_the_driver_reads_the_simulated_meter_on_every_kind_of_line(port: 
     async with RegisterBus(url, timeout=5) as bus:
         assert bus.local
         register = PROMASS.register("totalizer_1")
-        assert decode(register, await bus.read(5, "holding", 2609, 2)).text == "20"
+        assert decode(register, await bus.read(5, "holding", 2609, 4)).text == "20"
         register = PROMASS.register("temperature")
         assert decode(register, await bus.read(5, "input", 2016, 2)).text == "28.5"
         assert await bus.read(5, "holding", 6858, 1) == (1,)
@@ -126,7 +126,7 @@ async def test_several_meters_share_one_pipe_and_one_line() -> None:
     await pipe.deliver(20, 6, within=0.01)
     line = SimulatedBus(first, second)
     async with RegisterBus(await line.start("pty"), timeout=0.3) as bus:
-        total = decode(PROMASS.register("totalizer_1"), await bus.read(1, "holding", 2609, 2))
+        total = decode(PROMASS.register("totalizer_1"), await bus.read(1, "holding", 2609, 4))
         assert total.text == "20"
         mag = load_map("siemens-mag6000").register("totalizer_1")
         assert decode(mag, await bus.read(2, "holding", 3014, 4)).text == "0.0201"
@@ -144,7 +144,7 @@ async def test_faults_on_command_reach_the_line_and_go_away_again() -> None:
         with pytest.raises(InstrumentRefused, match="device failure"):
             await bus.read(1, "holding", 2609, 2)
         meter.fail(MeterFault.SENSOR)
-        words = await bus.read(1, "holding", 2609, 2)
+        words = await bus.read(1, "holding", 2609, 4)
         assert decode(PROMASS.register("totalizer_1"), words).fault == "not a number"
         meter.fail("alarm")
         assert await bus.read(1, "holding", 6858, 1) == (2,)

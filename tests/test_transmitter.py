@@ -55,7 +55,7 @@ async def test_a_meter_gives_one_indication_per_quantity_and_poll(port: str) -> 
         Decimal(20),
         "L",
     )
-    assert total.raw == bytes.fromhex("000041a0")
+    assert total.raw == bytes.fromhex("000041a000000000")
     assert before <= shown[0].since_ns < shown[0].arrived_ns
     assert shown[3].arrived_ns <= shown[4].since_ns
 
@@ -156,7 +156,7 @@ async def test_a_quantity_the_meter_does_not_have_is_a_fault_of_that_quantity_on
     async with RegisterBus(await smaller.start(), timeout=5) as bus:
         meter = Transmitter("m", bus, 1, wider, interval=0)
         async with aclosing(meter.indications()) as stream:
-            shown = [await anext(stream) for _ in range(3)]
-    assert [s.condition for s in shown] == [Condition.DYNAMIC, Condition.DYNAMIC, Condition.FAULT]
-    assert "illegal data address" in (shown[2].detail or "")
+            shown = [await anext(stream) for _ in range(4)]
+    assert [s.condition for s in shown] == [Condition.DYNAMIC] * 3 + [Condition.FAULT]
+    assert "illegal data address" in (shown[3].detail or "")
     await smaller.stop()
