@@ -19,6 +19,7 @@ from calibration.national import NationalSettings, applied, national_settings
 from calibration.refusal import Refused
 from calibration.routines import (
     capacity_measure,
+    general,
     length_measure,
     volume,
     water_meter,
@@ -72,6 +73,7 @@ ROUTINES: Mapping[str, Routine] = MappingProxyType(
         "length-measure": Routine(
             ("r35",), length_measure.length_findings, length_measure.STANDARDS_CLAUSE
         ),
+        "general": Routine((), general.general_findings, general.STANDARDS_CLAUSE),
     }
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from calibration.refusal import Refused
 from calibration.routines.capacity_sheet import CapacitySheet, read_capacity
+from calibration.routines.general_sheet import GeneralSheet, read_general
 from calibration.routines.length_sheet import LengthSheet, read_length
 from calibration.routines.volume_sheet import MeterSheet, read_dispenser, read_meter
 from calibration.routines.water_bench import bench_key, bench_sheets, is_bench
@@ -27,7 +28,15 @@ from calibration.units import PERCENT, Quantity
 STAGES = ("initial", "subsequent", "in_service")
 """tera, tera ulang, pengamatan."""
 
-Body = WeighingSheet | MeterSheet | WeightsSheet | WaterMeterSheet | CapacitySheet | LengthSheet
+Body = (
+    WeighingSheet
+    | MeterSheet
+    | WeightsSheet
+    | WaterMeterSheet
+    | CapacitySheet
+    | LengthSheet
+    | GeneralSheet
+)
 """What only one routine's sheet has."""
 READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
     {
@@ -38,6 +47,7 @@ READERS: Mapping[str, Callable[[Keys], Body]] = MappingProxyType(
         "water-meter": read_water_meter,
         "capacity-measure": read_capacity,
         "length-measure": read_length,
+        "general": read_general,
     }
 )
 ROUTINES = tuple(READERS)
