@@ -214,6 +214,11 @@ def cubic_metres_per_hour(flow: Quantity) -> float:
     return float(flow.to("L/h").magnitude) / 1000
 
 
+def tells_stability(settings: Instrument) -> bool:
+    """Say whether a scale itself says when its indication is stable."""
+    return kind_named(settings.driver).codec(settings.settings).tells_stability
+
+
 def is_simulated(settings: Instrument) -> bool:
     """Say whether the station itself simulates this instrument."""
     return settings.port == SIMULATED

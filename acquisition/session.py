@@ -16,6 +16,7 @@ from typing import Any
 
 from acquisition.faults import Abandoned, english
 from acquisition.feed import Feed
+from acquisition.instruments import tells_stability
 from acquisition.job import Job
 from acquisition.notes import (
     NOT_REAL,
@@ -133,9 +134,9 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
             yield event
         first = taken[0]
         notes.keep(f"{point.test}[{index}]", first)
+        shown = _mass(first, scale.unit)
         added: Decimal | None = None
         if point.by_added_load:
-            shown = _mass(first, scale.unit)
             for tenths in range(1, 11):
                 added = tenths * scale.e / 10
                 step = Instruction(Action.ADD, Quantity(added, scale.unit))
@@ -194,9 +195,13 @@ async def _observe(
     """Have one step done and take the first fresh and steady indication after it."""
     yield StepAsked(instruction)
     await job.hand.do(instruction)
-    steady = Steady(after_ns=time.monotonic_ns(), window_s=job.bench.settle)
+    steady = Steady(
+        after_ns=time.monotonic_ns(),
+        window_s=job.bench.settle,
+        tells=tells_stability(job.subject),
+    )
     last = None
-    async for event in _until_steady(job, feed, steady, None):
+    async for event in _until_steady(job, feed, steady, "weight"):
         yield event
         last = event.indication
     if last is not None:
@@ -227,8 +232,13 @@ async def _until_steady(
 
 
 def _mass(seen: Indication, unit: str) -> Decimal:
-    if seen.value is None or seen.unit is None:
+    if seen.value is None:
         raise Abandoned("an indication without a value cannot be taken")
+    if seen.unit is None:
+        raise Abandoned(
+            "{instrument} sends no unit: write in its settings which unit its display shows",
+            instrument=seen.instrument,
+        )
     return Quantity(seen.value, seen.unit).to(unit).magnitude
 
 

@@ -13,6 +13,10 @@ class Framer(Protocol):
     def pending(self) -> bytes:
         """Bytes that are not yet a whole frame."""
 
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether what is pending may be a whole frame, so that only silence can tell."""
+
     dropped: int
     """Bytes thrown away because no frame can be that long."""
 
@@ -20,7 +24,10 @@ class Framer(Protocol):
         """Take the next bytes; return the frames that are now whole, without terminators."""
 
     def finish(self) -> list[bytes]:
-        """The bytes have ended: return the frame that only waited to see whether more belonged to it."""
+        """The bytes have ended: return the frame that only waited to see whether more belonged to it.
+
+        What is no whole frame stays pending.
+        """
 
     def reset(self) -> None:
         """Forget the bytes that are not yet a frame."""
@@ -61,6 +68,11 @@ class LineFramer:
         self._rest = rest
         return whole
 
+    @property
+    def may_be_whole(self) -> bool:
+        """Say no: the terminator tells."""
+        return False
+
     def _terminator_begun(self, rest: bytes) -> int:
         """Return how many bytes at the end may be the begin of a terminator."""
         most = min(len(self._terminator) - 1, len(rest))
@@ -95,6 +107,11 @@ class RecordFramer:
     def pending(self) -> bytes:
         """Bytes that are not yet a whole frame."""
         return self._rest
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Say no: the end tells."""
+        return False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes; return what stands between start and end."""
@@ -141,6 +158,11 @@ class CountedFramer:
         """Bytes that are not yet a whole frame."""
         return self._rest
 
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether all its bytes are here."""
+        return len(self._rest) == self._length + 1
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that are followed by another, without their start."""
         before, *begun = (self._rest + chunk).split(self._start)
@@ -156,8 +178,10 @@ class CountedFramer:
 
     def finish(self) -> list[bytes]:
         """Return the last frame, which no other follows."""
+        if not self.may_be_whole:
+            return []
         last, self._rest = self._rest[1:], b""
-        return [last] if len(last) == self._length else []
+        return [last]
 
     def reset(self) -> None:
         """Forget the frame begun."""

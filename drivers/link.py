@@ -6,12 +6,11 @@ read in the event loop, and opening runs in a thread, so the loop never blocks
 """
 
 import asyncio
+import contextlib
 import errno
-import ipaddress
 import os
 import re
 import socket
-import stat
 import termios
 import time
 from collections.abc import Callable
@@ -19,22 +18,27 @@ from typing import Final, Protocol
 
 import serial
 
-from drivers.errors import BadDriverSettings, LinkLost
+from drivers.errors import BadDriverSettings, DriverError, LinkLost
 from drivers.indication import Origin
+from drivers.line_end import ends_here, is_loopback, is_pty
 
 _CONNECTED_WITHIN: Final = 5.0
 """How long a serial server may take to accept a connection [s]."""
 _BACKLOG: Final = 2048
 """A read of fewer bytes emptied the line: a tty gives up to 4095 at once, a socket 65536."""
-_PTY_MAJORS: Final = frozenset({3, *range(136, 144)})
-"""Device numbers of pseudo-terminals (Linux, Documentation/admin-guide/devices.txt)."""
+_CHARACTERS_OF_SILENCE: Final = 5
+"""A sender that goes on leaves no pause between characters."""
+_BUFFERED: Final = 0.025
+"""How long an adapter holds characters back before it hands them on (FTDI: 16 ms) [s]."""
+_PACKED: Final = 0.1
+"""The same of a serial server, and the network's own unevenness [s]."""
 
 
 class Tee(Protocol):
     """Where every byte is also written down."""
 
-    def record(self, direction: str, data: bytes) -> None:
-        """Keep bytes with their direction, ``received`` or ``sent``."""
+    def record(self, direction: str, data: bytes, at_ns: int, since_ns: int) -> None:
+        """Keep what happened, ``received``, ``sent``, ``opened``, ``lost``, and when."""
 
 
 class Link(Protocol):
@@ -49,8 +53,20 @@ class Link(Protocol):
         """Whether the line ends in software on this machine."""
 
     @property
+    def silence(self) -> float:
+        """How long a pause [s] says that nothing more belongs to what came."""
+
+    @property
     def since_ns(self) -> int:
         """Monotonic clock [ns]: no byte of the last ``receive`` had arrived before this."""
+
+    @property
+    def arrived_ns(self) -> int:
+        """Monotonic clock [ns]: the last byte of the last ``receive`` was here."""
+
+    @property
+    def sent_ns(self) -> int:
+        """Monotonic clock [ns] just before the first byte of the last ``send`` left."""
 
     async def open(self) -> None:
         """Open the line; LinkLost says why it cannot be opened."""
@@ -100,7 +116,7 @@ class SerialLink:
         self, port: str, baudrate: int, bits: str, parity: str, stop: str, capture: Tee | None
     ) -> None:
         self.address = port
-        self.since_ns = 0
+        self.since_ns = self.arrived_ns = self.sent_ns = 0
         self._baudrate, self._bits, self._parity, self._stop = (
             baudrate,
             int(bits),
@@ -111,12 +127,19 @@ class SerialLink:
         self._port: serial.Serial | socket.socket | None = None
         self._waiting: set[asyncio.Event] = set()
         self._empty_ns = 0
-        self._ends_here = _is_pty(port) or _is_loopback(port)
+        self._ends_here = is_pty(port) or is_loopback(port)
 
     @property
     def local(self) -> bool:
         """Whether the line ends in software on this machine: by name, and once open for certain."""
         return self._ends_here
+
+    @property
+    def silence(self) -> float:
+        """How long a pause [s] says that nothing more belongs to what came."""
+        character = (1 + self._bits + (self._parity != "N") + self._stop) / self._baudrate
+        held_up = _PACKED if "://" in self.address else _BUFFERED
+        return held_up + _CHARACTERS_OF_SILENCE * character
 
     async def open(self) -> None:
         """Open and lock the port, in a thread: opening a device or a socket may block."""
@@ -128,14 +151,18 @@ class SerialLink:
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
+        except LinkLost as lost:
+            self._note("lost", str(lost))
+            raise
         self._port = port
         self.since_ns = self._empty_ns = began_ns
+        self._note("opened", "", since_ns=began_ns)
 
     def _open(self) -> serial.Serial | socket.socket:
         try:
             port = self._connect() if "://" in self.address else self._open_device()
             try:
-                self._ends_here = _is_loopback(self.address) or _ends_here(port.fileno())
+                self._ends_here = is_loopback(self.address) or ends_here(port.fileno())
             except OSError:
                 port.close()
                 raise
@@ -152,7 +179,7 @@ class SerialLink:
         return line
 
     def _open_device(self) -> serial.Serial:
-        pty = _is_pty(self.address)  # always 8N: asked for anything else, it refuses all there is
+        pty = is_pty(self.address)  # always 8N: asked for anything else, it refuses all there is
         port = serial.Serial(
             baudrate=self._baudrate,
             bytesize=serial.EIGHTBITS if pty else self._bits,
@@ -211,11 +238,11 @@ class SerialLink:
             if not data:
                 # a tty that hung up and a socket that was shut both read as empty
                 raise self._gone("hung up")
-            self.since_ns = self._empty_ns
+            self.arrived_ns, self.since_ns = time.monotonic_ns(), self._empty_ns
             if len(data) < _BACKLOG:
                 self._empty_ns = now_ns
             if self._capture is not None:
-                self._capture.record("received", data)
+                self._capture.record("received", data, self.arrived_ns, self.since_ns)
             return data
 
     async def send(self, data: bytes) -> None:
@@ -225,6 +252,7 @@ class SerialLink:
         while rest:
             if self._port is None:
                 raise self._gone("closed")
+            now_ns = time.monotonic_ns()
             try:
                 written = os.write(self._port.fileno(), rest)
             except BlockingIOError:
@@ -232,8 +260,10 @@ class SerialLink:
                 continue
             except OSError as error:
                 raise self._gone(error.strerror) from error
+            if rest is data:
+                self.sent_ns = now_ns
             if self._capture is not None:
-                self._capture.record("sent", rest[:written])
+                self._capture.record("sent", rest[:written], now_ns, now_ns)
             rest = rest[written:]
 
     async def _until(
@@ -267,13 +297,25 @@ class SerialLink:
         for ready in self._waiting:
             ready.set()
         port.close()
+        self._note("closed", "")
 
     def _gone(self, reason: str | None) -> LinkLost:
-        return LinkLost(
+        lost = LinkLost(
             "The line to {port} is gone ({reason}): check the cable and the device.",
             port=self.address,
             reason=reason or "unknown",
         )
+        if self._port is not None:
+            self._note("lost", str(lost))
+        return lost
+
+    def _note(self, what: str, why: str, *, since_ns: int | None = None) -> None:
+        """Write down what became of the line; a full disk is said at the next byte."""
+        if self._capture is not None:
+            now_ns = time.monotonic_ns()
+            with contextlib.suppress(DriverError):
+                since = now_ns if since_ns is None else since_ns
+                self._capture.record(what, why.encode(), now_ns, since)
 
 
 def _wait_for_bytes(descriptor: int) -> None:
@@ -288,38 +330,3 @@ def _close_late(opening: "asyncio.Future[serial.Serial | socket.socket]") -> Non
     """Close a port whose opening finished after everyone had gone."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
-
-
-def _is_pty(port: str) -> bool:
-    return "://" not in port and os.path.realpath(port).startswith("/dev/pts/")
-
-
-def _is_loopback(port: str) -> bool:
-    if "://" not in port:
-        return False
-    host = port.partition("://")[2].rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _ends_here(descriptor: int) -> bool:
-    """Say whether a program on this machine holds the other end of an open line."""
-    state = os.fstat(descriptor)
-    if not stat.S_ISSOCK(state.st_mode):
-        return os.major(state.st_rdev) in _PTY_MAJORS
-    with socket.socket(fileno=os.dup(descriptor)) as line:
-        return _is_an_address_of_ours(line.family, line.getpeername())
-
-
-def _is_an_address_of_ours(family: int, peer: tuple[str, int]) -> bool:
-    """Try to bind it, as only a machine's own addresses can be."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((peer[0], 0, *peer[2:]))
-        except OSError:
-            return False
-        return True

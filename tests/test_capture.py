@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import drivers.capture
 from drivers.capture import Capture, Chunk, read_capture
 from drivers.errors import BadDriverSettings, DriverError
 
 RECORDS = [("sent", b"SI\r\n"), ("received", b"S S     100.00 g\r\n"), ("received", b"")]
-HEAD, CRC = 1 + 8 + 8 + 4, 4
+HEAD, CRC = 1 + 8 + 8 + 8 + 4, 4
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_a_damaged_byte_ends_the_file_at_its_record(path: Path, bit: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"T", b"x", b"TERACAP2", b"TERACAP0" + b"\0" * 50, b"\0" * 8, b"[office]\n"]
+    "content", [b"T", b"x", b"TERACAP1", b"TERACAP0" + b"\0" * 50, b"\0" * 8, b"[office]\n"]
 )
 def test_a_foreign_file_is_refused_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
@@ -164,3 +165,92 @@ def test_no_descriptor_is_left_open(path: Path) -> None:
     before = sorted(Path("/proc/self/fd").iterdir())
     write(path)
     assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_times_that_are_given_are_kept(path: Path) -> None:
+    capture = Capture(path)
+    capture.record("received", b"S I\r\n", 2_000, 1_000)
+    capture.record("lost", b"hung up", 3_000)
+    capture.close()
+    _, received, lost = read_capture(path)
+    assert (received.monotonic_ns, received.since_ns) == (2_000, 1_000)
+    assert (lost.direction, lost.monotonic_ns, lost.since_ns) == ("lost", 3_000, 3_000)
+
+
+# ---- full files
+
+
+def files(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir())
+
+
+def test_a_full_file_gets_a_number_and_the_next_goes_on(path: Path) -> None:
+    capture = Capture(path, limit=400)
+    for n in range(30):
+        capture.record("received", b"frame %2d" % n)
+    capture.close()
+    assert len(files(path)) > 3
+    assert files(path)[:2] == ["line.000001.capture", "line.000002.capture"]
+    in_order = [chunk for name in files(path) for chunk in read_capture(path.with_name(name))]
+    assert said(in_order) == [("received", b"frame %2d" % n) for n in range(30)]
+    assert all(path.with_name(name).stat().st_size < 400 + 100 for name in files(path))
+
+
+def test_a_capture_that_is_opened_again_goes_on_counting(path: Path) -> None:
+    for _ in range(3):
+        capture = Capture(path, limit=150)
+        for n in range(4):
+            capture.record("received", b"frame %d" % n)
+        capture.close()
+    numbers = [int(name.split(".")[1]) for name in files(path) if name != path.name]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_oldest_files_are_deleted_beyond_the_number_that_is_kept(path: Path) -> None:
+    capture = Capture(path, limit=150, keep=2)
+    for n in range(40):
+        capture.record("received", b"frame %2d" % n)
+    capture.close()
+    full = [name for name in files(path) if name != path.name]
+    assert len(full) == 2
+    assert int(full[0].split(".")[1]) > 5
+
+
+def test_opening_reads_one_file_however_many_there_are(path: Path) -> None:
+    capture = Capture(path, limit=150)
+    for n in range(20):
+        capture.record("received", b"frame %2d" % n)
+    capture.close()
+    for name in files(path):
+        if name != path.name:
+            path.with_name(name).write_bytes(b"never looked at")
+    Capture(path, limit=150).close()
+
+
+def test_what_came_since_a_place_is_a_capture_of_its_own(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drivers.capture, "_BETWEEN_PLACES", 0)
+    capture = Capture(path, limit=300)
+    for n in range(10):
+        capture.record("received", b"before %d" % n)
+    place = capture.place(0)
+    for n in range(10):
+        capture.record("received", b"after %d" % n)
+    again = path.with_name("again.capture")
+    again.write_bytes(capture.since(place))
+    found = [data for _, data in said(list(read_capture(again)))]
+    assert found[-10:] == [b"after %d" % n for n in range(10)]
+    assert len(found) <= 11
+    assert capture.place(3600) != place  # as far as is known
+    capture.close()
+
+
+def test_a_place_whose_file_was_deleted_is_named(path: Path) -> None:
+    capture = Capture(path, limit=150, keep=1)
+    place = capture.place(0)
+    for n in range(20):
+        capture.record("received", b"frame %2d" % n)
+    with pytest.raises(DriverError, match=r"line\.000001\.capture cannot be read"):
+        capture.since(place)
+    capture.close()

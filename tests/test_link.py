@@ -13,6 +13,7 @@ from threading import Event
 
 import pytest
 
+import drivers.line_end
 import drivers.link
 from drivers.capture import Capture, read_capture
 from drivers.errors import BadDriverSettings, LinkLost
@@ -138,8 +139,8 @@ async def test_more_bytes_than_the_line_holds_are_all_sent_and_written_down_once
         await sending
         assert not watched(link)
     capture.close()
-    _, *chunks = read_capture(path)
-    assert b"".join(chunk.data for chunk in chunks) == data
+    sent = [chunk.data for chunk in read_capture(path) if chunk.direction == "sent"]
+    assert b"".join(sent) == data
 
 
 async def test_bytes_that_came_before_the_line_was_opened_are_not_received() -> None:
@@ -170,7 +171,61 @@ async def test_both_directions_are_written_down_in_order(tmp_path: Path) -> None
         for n in range(3)
         for way, text in (("sent", b"SI %d\r\n"), ("received", b"S I %d\r\n"))
     ]
-    assert [(c.direction, c.data) for c in chunks] == wanted
+    assert [(c.direction, c.data) for c in chunks] == [
+        ("opened", b""),
+        *wanted,
+        ("closed", b""),
+    ]
+
+
+async def test_what_became_of_a_line_is_written_down_with_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "line.capture"
+    capture = Capture(path)
+    async with Wire() as wire:
+        link = open_link(wire.port, capture=capture)
+        await link.open()
+        wire.send(b"S I\r\n")
+        await received(link, 5)
+        wire.pull()
+        with pytest.raises(LinkLost):
+            await link.receive()
+        await link.close()
+    with pytest.raises(LinkLost):
+        await link.open()
+    capture.close()
+    session, opened_, came, gone, closed, refused = read_capture(path)
+    assert [c.direction for c in (session, opened_, came)] == ["session", "opened", "received"]
+    assert opened_.since_ns == came.since_ns < opened_.monotonic_ns < came.monotonic_ns
+    assert (came.monotonic_ns, came.since_ns) == (link.arrived_ns, link.since_ns)
+    assert (gone.direction, closed.direction, refused.direction) == ("lost", "closed", "lost")
+    assert b"is gone" in gone.data
+    assert b"There is no port" in refused.data
+
+
+async def test_bytes_were_sent_after_the_time_that_the_link_gives() -> None:
+    async with Wire() as wire, opened(wire.port) as link:
+        before = time.monotonic_ns()
+        await link.send(b"SI\r\n")
+        after = time.monotonic_ns()
+        assert before <= link.sent_ns <= after
+        sending = await waiting(link, link.send(b"x" * 200_000))
+        await wire.read(200_004)
+        await sending
+        assert after <= link.sent_ns <= time.monotonic_ns()
+
+
+@pytest.mark.parametrize(
+    ("port", "settings", "least", "most"),
+    [
+        ("/dev/ttyUSB0", {"baudrate": 9600}, 0.025, 0.035),
+        ("/dev/ttyUSB0", {"baudrate": 600, "framing": "8E2"}, 0.1, 0.15),
+        ("socket://203.0.113.7:4001", {}, 0.1, 0.11),
+    ],
+)
+def test_a_pause_ends_a_frame_after_a_few_characters_and_what_holds_them_up(
+    port: str, settings: dict[str, int | str], least: float, most: float
+) -> None:
+    assert least < open_link(port, **settings).silence < most  # type: ignore[arg-type]
 
 
 # ---- when bytes had not yet arrived
@@ -565,14 +620,14 @@ async def test_this_machines_outward_address_is_this_machine() -> None:
 def test_a_pty_is_known_by_its_device_number() -> None:
     master, slave = os.openpty()
     null = os.open(os.devnull, os.O_RDONLY)
-    assert drivers.link._ends_here(slave)
-    assert not drivers.link._ends_here(null)
+    assert drivers.line_end.ends_here(slave)
+    assert not drivers.line_end.ends_here(null)
     for descriptor in (master, slave, null):
         os.close(descriptor)
 
 
 def test_an_address_of_another_machine_is_not_ours() -> None:
-    ours = drivers.link._is_an_address_of_ours
+    ours = drivers.line_end.is_an_address_of_ours
     assert ours(socket.AF_INET, ("127.0.0.1", 4001))
     assert not ours(socket.AF_INET, ("203.0.113.7", 4001))
     assert not ours(socket.AF_INET6, ("2001:db8::1", 4001))

@@ -37,7 +37,7 @@ from broker.failure import OutboxFailed
 from broker.outbox import Outbox
 from broker.record import decode, encode, validate
 from calibration.mpe import legal_table
-from drivers.codecs import codec_named
+from drivers.codecs import CODECS, codec_named
 from drivers.indication import Condition, Indication, Origin
 from drivers.link import open_link
 from drivers.scale import Scale
@@ -323,7 +323,7 @@ async def test_a_viewer_that_leaves_or_fails_ends_the_run_visibly(tmp_path: Path
 @contextmanager
 def locked(outbox: Outbox) -> Iterator[None]:
     """Hold an outbox as a backup program would."""
-    other = sqlite3.connect(outbox._committer.path, isolation_level=None)
+    other = sqlite3.connect(outbox._committer.name, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -350,7 +350,7 @@ async def test_a_run_cancelled_while_its_start_is_being_committed_leaves_no_open
 
 async def reopened(station: Running) -> Outbox:
     """Open a station's outbox for a second program that has little patience with locks."""
-    return await Outbox.open(station.outbox._committer.path, busy_timeout=0.1)
+    return await Outbox.open(station.outbox._committer.name, busy_timeout=0.1)
 
 
 async def test_without_a_committed_start_nothing_is_asked_of_anyone(tmp_path: Path) -> None:
@@ -565,3 +565,61 @@ async def test_what_the_core_would_refuse_at_the_end_is_refused_before_the_start
         assert (await station.outbox.counts()).starts == 0
     assert named in str(refused.value)
     assert "timbangan-1" in str(refused.value)
+
+
+# ---- protocols that say less than MT-SICS
+
+
+def bench_of(driver: str, more: str = "", **changed: Any) -> str:
+    """Return a bench whose scale speaks another protocol, streaming where it is usual."""
+    text = scale_bench(**changed).replace('driver = "mt-sics"', f'driver = "{driver}"')
+    mode = CODECS[driver].mode if driver != "yaohua-xk3190" or "command" not in more else "poll"
+    return text.replace('mode = "poll"', f'mode = "{mode}"').replace(
+        "[bench.instrument.characteristics]", f"{more}[bench.instrument.characteristics]", 1
+    )
+
+
+UNTOLD = [
+    ("yaohua-xk3190", '[bench.instrument.settings]\nformat = "tf0"\nunit = "g"\n'),
+    ("yaohua-xk3190", '[bench.instrument.settings]\nformat = "reversed"\nunit = "g"\n'),
+    ("cas10", '[bench.instrument.settings]\nunit = "g"\n'),
+]
+
+
+@pytest.mark.parametrize(("driver", "more"), UNTOLD)
+async def test_a_scale_that_never_says_that_it_is_stable_is_verified_by_its_standing_still(
+    tmp_path: Path, driver: str, more: str
+) -> None:
+    assert not codec_named(driver, {"unit": "g"}).tells_stability
+    async with running(settings_of(tmp_path, bench_of(driver, more, settle=0.02))) as station:
+        events = await events_of(job_of(station, "timbangan-1"))
+    *_, recorded = events
+    assert isinstance(recorded, Recorded)
+    assert recorded.record["verdict"] == "conforming"
+    points = [event for event in events if isinstance(event, PointObserved)]
+    assert {p.indication.condition for p in points} == {Condition.DYNAMIC}
+
+
+async def test_a_scale_that_sends_no_unit_is_not_verified_by_guessing_one(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path, bench_of("cas10", settle=0.02))) as station:
+        with pytest.raises(Abandoned, match="timbangan-1 sends no unit: write in its settings"):
+            await events_of(job_of(station, "timbangan-1"))
+
+
+async def test_the_tare_that_a_scale_sends_beside_the_weight_is_never_taken(
+    tmp_path: Path,
+) -> None:
+    """Each weight is followed by the tare, as from printers: as steady, and of another quantity."""
+    async with running(settings_of(tmp_path, scale_bench())) as station:
+        job = job_of(station, "timbangan-1")
+        real = job.feed
+
+        def with_tare(indication: Indication) -> None:
+            Feed.publish(real, indication)
+            tare = {"quantity": "tare", "text": "0.0", "value": Decimal("0.0")}
+            Feed.publish(real, replace(indication, **tare))
+
+        real.publish = with_tare  # type: ignore[method-assign]
+        events = await events_of(job)
+    seen = [event.indication for event in events if isinstance(event, IndicationSeen)]
+    assert {one.quantity for one in seen} == {"weight"}

@@ -74,6 +74,13 @@ class Codec(Protocol):
     def framer(self) -> Framer:
         """Return a new framer for one line."""
 
+    def done(self, request: bytes, *, accepted: bool) -> tuple[Answer, ...] | None:
+        """Return what an instrument answers to zero or tare, the last answer being the outcome.
+
+        ``request`` is without line ends. Nothing when there is no answer; None when the answer is
+        the weight.
+        """
+
     def decode(self, frame: bytes) -> Decoded | Answer:
         """Say what a whole frame means; Garbled when it is none of this protocol."""
 

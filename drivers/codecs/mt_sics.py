@@ -83,6 +83,12 @@ class MtSics:
         """Return a new framer: lines that end with CR LF."""
         return LineFramer(b"\r\n")
 
+    def done(self, request: bytes, *, accepted: bool) -> tuple[Answer, ...]:
+        """Return the one answer: A or, with the tare, S."""
+        command = request.decode("ascii")
+        done = "S" if command.startswith("T") else "A"
+        return (Answer(command, done if accepted else "I"),)
+
     def decode(self, frame: bytes) -> Decoded | Answer:
         """Say what a line means.
 

@@ -43,6 +43,8 @@ class ToledoFramer:
         self._setting = setting
         self._rest = b""
         self.dropped = 0
+        self.may_be_whole = False
+        """Whether what is pending is a frame, unless its checksum is still to come."""
 
     @property
     def pending(self) -> bytes:
@@ -61,6 +63,7 @@ class ToledoFramer:
         frames = []
         seen = masked(data)
         at = 0
+        self.may_be_whole = False
         while (start := seen.find(_STX, at)) >= 0:
             self.dropped += start - at
             at = start
@@ -69,6 +72,7 @@ class ToledoFramer:
                 break
             whole = end and self._checked(seen, start, end, ended=ended)
             if whole is None:
+                self.may_be_whole = self._setting == "auto"
                 break
             if whole:
                 frames.append(data[start:whole])
@@ -79,7 +83,7 @@ class ToledoFramer:
         else:
             self.dropped += len(data) - at
             at = len(data)
-        self._rest = b"" if ended else data[at:]
+        self._rest = data[at:]
         return frames
 
     def _end(self, seen: bytes, start: int) -> int | None:
@@ -110,3 +114,4 @@ class ToledoFramer:
     def reset(self) -> None:
         """Forget the frame begun."""
         self._rest = b""
+        self.may_be_whole = False

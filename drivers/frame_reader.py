@@ -1,0 +1,98 @@
+"""Frames from a line, each with the times between which it came.
+
+Knows when a frame can have begun, and when silence ends one. Refuses to know why anybody reads:
+asking, waiting for ever and faults are the scale's (`drivers.scale`).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.codecs.codec import Answer, Codec, Decoded
+from drivers.errors import Garbled
+from drivers.link import Link
+
+_LEAST_LOOK: Final = 0.05
+"""A line that never gets quiet is thrown away for this long at least [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One whole frame and what it says."""
+
+    raw: bytes
+    message: Decoded | Answer
+    since_ns: int
+    """Monotonic clock [ns]: it cannot have begun before this."""
+    arrived_ns: int
+    """Monotonic clock [ns] when its last byte was here."""
+
+
+class FrameReader:
+    """The frames of one line in one protocol."""
+
+    def __init__(self, link: Link, codec: Codec) -> None:
+        self._link = link
+        self._codec = codec
+        self._framer = codec.framer()
+        self._floor_ns = 0
+        self.bytes = self.frames = self.garbled = 0
+
+    def begin(self) -> None:
+        """Start on a line just opened: what comes now began after that."""
+        self._framer.reset()
+        self._floor_ns = self._link.since_ns
+
+    async def read(self, deadline: float) -> list[Frame]:
+        """Return the frames that complete next; none when the loop's clock passes ``deadline``."""
+        clock = asyncio.get_running_loop().time
+        while (left := deadline - clock()) > 0:
+            await asyncio.sleep(0)  # a line that never pauses shall not hold up the others
+            undecided = self._framer.may_be_whole
+            try:
+                async with asyncio.timeout(min(left, self._link.silence) if undecided else left):
+                    data = await self._link.receive()
+            except TimeoutError:
+                raws = self._framer.finish() if undecided else []
+            else:
+                self.bytes += len(data)
+                raws = self._framer.feed(data)
+            if frames := self._decoded(raws):
+                return frames
+        return []
+
+    def _decoded(self, raws: list[bytes]) -> list[Frame]:
+        frames = []
+        for raw in raws:
+            try:
+                message = self._codec.decode(raw)
+            except Garbled:
+                self.garbled += 1
+            else:
+                frames.append(Frame(raw, message, self._floor_ns, self._link.arrived_ns))
+            # The next frame began after this one had ended, which is after the line had last been
+            # seen empty.
+            self._floor_ns = self._link.since_ns
+        self.frames += len(frames)
+        return frames
+
+    async def until_quiet(self, quiet: float) -> list[Frame]:
+        """Read until no byte came for ``quiet`` seconds; what was begun then is forgotten.
+
+        0 takes only what is already here. A stream never gets quiet, and is given up.
+        """
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + max(3 * quiet, _LEAST_LOOK)
+        frames = []
+        while clock() < give_up:
+            try:
+                async with asyncio.timeout(quiet):
+                    data = await self._link.receive()
+            except TimeoutError:
+                break
+            self.bytes += len(data)
+            frames += self._decoded(self._framer.feed(data))
+            await asyncio.sleep(0)  # as above
+        frames += self._decoded(self._framer.finish())
+        self._framer.reset()
+        return frames
