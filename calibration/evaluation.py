@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from calibration.blank import BlankTest
 from calibration.case import Case
 from calibration.decision_rule import DecisionRule
 from calibration.draft import Findings
@@ -24,9 +25,11 @@ from calibration.routines import (
     volume,
     water_meter,
     weighing,
+    weighing_blank,
     weights,
 )
 from calibration.sheet import Sheet
+from calibration.sheet_keys import Keys
 from calibration.standard import Standard, adequacy_reasons, certificate_reasons, resolved
 from calibration.verification import (
     Reason,
@@ -52,11 +55,18 @@ class Routine:
     """Where the law asks for standards three times as good."""
     rule: DecisionRule = DecisionRule.SIMPLE_ACCEPTANCE
     """What an uncertainty does to the limits."""
+    propose: Callable[[LegalTable, Keys, str], tuple[BlankTest, ...]] | None = None
+    """Tests that the law wants of an ``[instrument]`` at a stage; None: nobody proposes them yet."""
 
 
 ROUTINES: Mapping[str, Routine] = MappingProxyType(
     {
-        "nawi": Routine(("r76",), weighing.weighing_findings, weighing.STANDARDS_CLAUSE),
+        "nawi": Routine(
+            ("r76",),
+            weighing.weighing_findings,
+            weighing.STANDARDS_CLAUSE,
+            propose=weighing_blank.blank_tests,
+        ),
         "weights": Routine(
             ("r111",), weights.weights_findings, weights.STANDARDS_CLAUSE, DecisionRule.R111
         ),

@@ -1,0 +1,52 @@
+"""The empty sheet of a weighing instrument: the loads that the law wants, the rest to fill in.
+
+Knows which columns each test of the sheet has. What loads are wanted is `weighing_plan`'s affair.
+"""
+
+from calibration.blank import BlankTest, Given
+from calibration.legal_table import LegalTable
+from calibration.routines.weighing_plan import ProposedTest, proposed_tests
+from calibration.routines.weighing_sheet import (
+    ONE_LOAD_TESTS,
+    Indicating,
+    WeighingInstrument,
+    read_instrument,
+)
+from calibration.sheet_keys import Keys
+from calibration.units import Quantity
+
+_BY_EYE = {
+    "discrimination": ("extra_load", "visible"),
+    "sensitivity": ("extra_load", "displacement"),
+}
+"""Columns of tests whose outcome is seen, not displayed."""
+
+
+def blank_tests(table: LegalTable, instrument: Keys, stage: str) -> tuple[BlankTest, ...]:
+    """Propose every test that the law wants of an instrument; a Refused names what is missing."""
+    scale = read_instrument(instrument)
+    return tuple(_blank(test, scale) for test in proposed_tests(table, scale, stage))
+
+
+def _blank(test: ProposedTest, scale: WeighingInstrument) -> BlankTest:
+    loads = tuple(str(Quantity(load, test.unit)) for load in test.loads)
+    many = len(loads) if len(loads) > 1 else 0
+    given: dict[str, Given] = {}
+    asked: dict[str, int] = {}
+    if scale.multiple_range:
+        given["range"] = test.range
+    if test.tare is not None:
+        given["tare"] = str(Quantity(test.tare, test.unit))
+    # On a beam the indication is set and the load that balances it is found.
+    sought = scale.indicating is Indicating.NON_SELF_INDICATING and test.name not in ONE_LOAD_TESTS
+    known = "indication" if sought and test.name != "sensitivity" else "load"
+    given[known] = loads[0] if test.name in ONE_LOAD_TESTS or not many else loads
+    if test.name != "sensitivity":
+        asked["load" if known == "indication" else "indication"] = many
+    if test.by_added_load:
+        asked["added_load"] = many
+    if test.name in _BY_EYE and scale.indicating is not Indicating.DIGITAL:
+        asked |= dict.fromkeys(_BY_EYE[test.name], many)
+    elif test.name == "discrimination":
+        asked["indication_after"] = many
+    return BlankTest(test.name, given, asked, test.clause)
