@@ -33,6 +33,7 @@ from calibration.units import parse_quantity, same_kind, unit_symbol
 from drivers.errors import BadDriverSettings
 
 if TYPE_CHECKING:
+    from broker.seal import PublicKey
     from drivers.register_map import RegisterMap
 
 SIMULATED = "simulated"
@@ -95,12 +96,67 @@ class Broker(Settings):
     password_file: Path | None = None
 
 
+def _file_or_database(given: Any) -> Any:
+    """Take the path of a file, or the URL of a database, which must not hold a password."""
+    if not isinstance(given, str) or "://" not in given:
+        return given
+    if re.fullmatch(r"postgres(ql)?://[^\s]+", given) is None:
+        raise Refused("this is a file, or a database as in postgresql://tera@127.0.0.1/records")
+    if re.fullmatch(r"\w+://[^/@]*:[^/@]*@.*", given) or "password=" in given:
+        raise Refused("a password does not belong here: put it into records_password_file")
+    return DatabaseUrl(given)
+
+
+class DatabaseUrl(str):
+    """Where a database is; no file."""
+
+
 class Store(Settings):
     """Files of the station; relative paths count from the configuration file."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
     outbox: Path = Path("data/outbox.sqlite")
-    records: Path = Path("data/records.sqlite")
+    records: Annotated[Path | DatabaseUrl, BeforeValidator(_file_or_database)] = Path(
+        "data/records.sqlite"
+    )
+    """The records system's store: a file, or a database by its postgresql:// URL."""
+    records_password_file: Path | None = None
     captures: Path | None = None
+
+
+class TrustedKey(Settings):
+    """A key of the records system whose receipts are taken, as ``tera keys show`` prints it."""
+
+    id: str
+    public: str
+    valid_from: Annotated[date, Field(alias="from")]
+    valid_until: Annotated[date, Field(alias="until")]
+    revoked: date | None = None
+
+    @model_validator(mode="after")
+    def _is_a_key(self) -> "TrustedKey":
+        from broker.failure import BadSecret
+
+        try:
+            self.key()
+        except BadSecret as error:
+            raise Refused(error.template, key="public", **error.evidence) from None
+        return self
+
+    def key(self) -> "PublicKey":
+        """Give the key as the way of a verdict takes it."""
+        from broker.seal import PublicKey
+
+        return PublicKey(self.id, self.public, self.valid_from, self.valid_until, self.revoked)
+
+
+class Records(Settings):
+    """The records system: whose receipts are taken, and, where it runs, its own keys."""
+
+    keys: Path = Path("data/keys")
+    """Folder of its own keys (``tera keys``); relative paths count from the configuration file."""
+    trusted: tuple[TrustedKey, ...] = ()
 
 
 class Console(Settings):
@@ -438,6 +494,7 @@ class Station(Settings):
     office: Office
     broker: Broker = Broker()
     store: Store = Store()
+    records: Records = Records()
     console: Console = Console()
     approval: tuple[Approval, ...] = ()
     law: Law = Law()
@@ -516,10 +573,16 @@ def read_station(text: str, path: Path) -> Station:
             "store": store.model_copy(
                 update={
                     "outbox": base / store.outbox,
-                    "records": base / store.records,
+                    "records": store.records
+                    if isinstance(store.records, DatabaseUrl)
+                    else base / store.records,
+                    "records_password_file": None
+                    if store.records_password_file is None
+                    else base / store.records_password_file,
                     "captures": None if store.captures is None else base / store.captures,
                 }
-            )
+            ),
+            "records": station.records.model_copy(update={"keys": base / station.records.keys}),
         }
     )
 

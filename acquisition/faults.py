@@ -6,7 +6,7 @@ can never be taken for a verdict.
 """
 
 from acquisition.language import t
-from broker.failure import BrokerError
+from broker.failure import BadSecret, BrokerError
 from calibration.refusal import Refused
 from drivers.errors import BadDriverSettings, DriverError
 
@@ -51,7 +51,7 @@ def english(error: BaseException) -> str:
 
 def exit_code(error: BaseException) -> int:
     """Return the contract's exit code for an error."""
-    if isinstance(error, BadInput | Refused | BadDriverSettings):
+    if isinstance(error, BadInput | Refused | BadDriverSettings | BadSecret):
         return BAD_INPUT
     if isinstance(error, DriverError | BrokerError | Abandoned):
         return NO_ANSWER

@@ -87,6 +87,7 @@ def to_start(job: Job, verification: str, started: datetime) -> dict[str, Any]:
         "office": job.office,
         "bench": job.bench.name,
         "order": job.order,
+        "subject": job.subject.name,
         "routine": job.bench.routine,
         "stage": job.bench.stage,
         "started": timestamp(started),

@@ -31,9 +31,11 @@ from acquisition.instruments import (
 from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
 from broker.address import BrokerAddress
-from broker.failure import OutboxFailed
-from broker.outbox import Outbox
+from broker.failure import BadSecret, OutboxFailed
+from broker.outbox import Order, Outbox
+from broker.private_file import read_private
 from broker.publisher import Publisher
+from broker.seal import Trust
 from drivers.indication import Condition
 
 log = logging.getLogger(__name__)
@@ -112,15 +114,7 @@ def broker_address(settings: Station) -> BrokerAddress:
     broker = settings.broker
     password = os.environ.get("TERA_BROKER_PASSWORD")
     if broker.password_file is not None:
-        try:
-            password = broker.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise BadInput(
-                "cannot read {file}: {why}",
-                place="broker.password_file",
-                file=broker.password_file,
-                why=error.strerror,
-            ) from None
+        password = secret_in(broker.password_file, "broker.password_file")
     return BrokerAddress(
         host=broker.host,
         port=broker.port,
@@ -130,11 +124,35 @@ def broker_address(settings: Station) -> BrokerAddress:
     )
 
 
+def secret_in(file: Path, key: str) -> str:
+    """Read a password from its file, which nobody else may read; ``key`` names the setting."""
+    try:
+        return read_private(file).decode().strip()
+    except BadSecret as error:
+        raise BadInput(error.template, place=key, **error.evidence) from None
+    except UnicodeDecodeError as error:
+        raise BadInput("cannot read {file}: {why}", place=key, file=file, why=error) from None
+
+
+def unknown_instruments(settings: Station, order: Order) -> list[str]:
+    """Return what an order names and no bench of this station has under test."""
+    ours = {i.name for b in settings.bench for i in b.instrument if i.role == "under_test"}
+    return [name for name in order.remaining if name not in ours]
+
+
+def trust(settings: Station) -> Trust:
+    """Return the keys whose receipts this station takes."""
+    return Trust(trusted.key() for trusted in settings.records.trusted)
+
+
 @asynccontextmanager
 async def running(
-    settings: Station, address: BrokerAddress | None = None
+    settings: Station, address: BrokerAddress | None = None, *, whole: bool = False
 ) -> AsyncIterator[Running]:
-    """Run every instrument and the publisher of a station until the block ends."""
+    """Run every instrument and the publisher of a station until the block ends.
+
+    ``whole``: these are all benches of the station; rows of benches that are no more go out too.
+    """
     with ExitStack() as locks:
         try:
             settings.store.outbox.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +170,7 @@ async def running(
                 "the disk or {file} is full: make room; what is committed stays",
                 file=settings.store.outbox,
             )
-        async with _running(settings, address) as station:
+        async with _running(settings, address, whole) as station:
             yield station
 
 
@@ -171,7 +189,9 @@ def _alone_on(bench: str, outbox: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _running(settings: Station, address: BrokerAddress | None) -> AsyncIterator[Running]:
+async def _running(
+    settings: Station, address: BrokerAddress | None, whole: bool
+) -> AsyncIterator[Running]:
     outbox = await Outbox.open(settings.store.outbox)
     workshop, lines = SimulatedWorkshop(), Lines(settings.store.captures)
     try:
@@ -183,12 +203,16 @@ async def _running(settings: Station, address: BrokerAddress | None) -> AsyncIte
                 log.warning(
                     "bench %s: %d unfinished runs marked as abandoned", bench.name, len(left)
                 )
+        benches = {bench.name: is_trial(bench) for bench in settings.bench}
+        left_behind = (await outbox.benches_waiting()) - set(benches) if whole else set()
         publisher = Publisher(
             outbox,
             broker_address(settings) if address is None else address,
             settings.office.code,
-            {bench.name: is_trial(bench) for bench in settings.bench},
+            benches,
             software(),
+            trust(settings),
+            left_behind=sorted(left_behind),
         )
         station = Running(settings, outbox, publisher, workshop, lines)
         ports = {

@@ -29,13 +29,24 @@ class Backlog:
 
     @property
     def room(self) -> int:
-        """Return how many new records may go out [records]."""
-        blocking = sum(
-            1
+        """Return how many new records may go out [records].
+
+        When all that is out was tried often in vain, one more may go: perhaps it is they, and not
+        the records system.
+        """
+        blocking = [
+            sent.tries
             for seq, sent in self._out.items()
             if not (sent.tries >= _STUCK and seq < self._receipted)
-        )
-        return max(0, self._window - blocking)
+        ]
+        if len(blocking) >= self._window:
+            return int(min(blocking) >= _STUCK)
+        return self._window - len(blocking)
+
+    @property
+    def out(self) -> int:
+        """Return how many records are out [records]."""
+        return len(self._out)
 
     def sent(self, seq: int, now: float) -> None:
         """Note that a record went out at ``now`` [s]; the next time is twice as far away."""

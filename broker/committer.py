@@ -1,21 +1,20 @@
-"""One SQLite file, one thread that writes it, one that reads it; neither is the event loop.
+"""One database, one thread that writes it, one that reads it; neither is the event loop.
 
-Knows durability: a write is answered only after its COMMIT has reached the disk (WAL,
-synchronous=FULL), and writes that wait together share one transaction. Refuses to know what the
-tables mean.
+Knows durability: a write is answered only after its COMMIT has returned, and writes that wait
+together share one transaction. Refuses to know what the tables mean, and which database it is.
 """
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from broker.failure import BrokerError
+from broker.migration import NewerTables
+from broker.rows_seam import C, Database
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ class _Write:
 
     __slots__ = ("error", "future", "loop", "result", "work")
 
-    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+    def __init__(self, work: Callable[[Any], Any]) -> None:
         self.work = work
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
@@ -48,28 +47,23 @@ class _Write:
             self.future.set_result(self.result)
 
 
-class Committer:
-    """A durable SQLite file; ``failure`` is what its troubles are raised as."""
+class Committer(Generic[C]):
+    """A durable database; ``failure`` is what its troubles are raised as."""
 
-    def __init__(
-        self, path: Path, tables: str, failure: type[BrokerError], busy_timeout: float
-    ) -> None:
-        self.path = path
-        self._tables = tables
+    def __init__(self, database: Database[C], failure: type[BrokerError]) -> None:
+        self._database = database
         self._failure = failure
-        self._busy_timeout = busy_timeout
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._work, name=f"commit {path.name}", daemon=True)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
-        self._reading: sqlite3.Connection | None = None
+        name = database.name.rpartition("/")[2]
+        self._writer = threading.Thread(target=self._work, name=f"commit {name}", daemon=True)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {name}")
+        self._reading: C | None = None
         self._closed = False
 
     @classmethod
-    async def open(
-        cls, path: Path, tables: str, failure: type[BrokerError], busy_timeout: float = 5.0
-    ) -> Self:
-        """Open or make the file; ``busy_timeout`` [s] is the longest wait for another program."""
-        committer = cls(path, tables, failure, busy_timeout)
+    async def open(cls, database: Database[C], failure: type[BrokerError]) -> Self:
+        """Open the database, or make it, with its tables as they are today."""
+        committer = cls(database, failure)
         committer._writer.start()
         try:
             await committer.write(lambda _: None)  # the first answer tells whether it opened
@@ -78,19 +72,24 @@ class Committer:
             raise
         return committer
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    @property
+    def name(self) -> str:
+        """Return what people call the database."""
+        return self._database.name
+
+    async def write(self, work: Callable[[C], T]) -> T:
         """Do ``work`` in a transaction and return its result once that is committed."""
         if self._closed:
-            raise self._failure("{file} is closed", file=self.path)
+            raise self._failure("{file} is closed", file=self.name)
         item = _Write(work)
         self._queue.put(item)
         answer: T = await item.future
         return answer
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, work: Callable[[C], T]) -> T:
         """Do ``work`` on a connection that cannot write."""
         if self._closed:
-            raise self._failure("{file} is closed", file=self.path)
+            raise self._failure("{file} is closed", file=self.name)
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
 
     async def close(self) -> None:
@@ -103,23 +102,15 @@ class Committer:
         await asyncio.to_thread(self._writer.join)
         self._reader.shutdown()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _read(self, work: Callable[[C], T]) -> T:
+        database = self._database
         try:
             if self._reading is None:
-                self._reading = self._connect()
-                self._reading.execute("PRAGMA query_only = ON")
+                self._reading = database.connect(reading=True)
             return work(self._reading)
-        except sqlite3.Error as error:
+        except database.errors as error:
+            if self._reading is not None and not database.usable(self._reading):
+                self._close_reading()
             raise self._explain(error) from error
 
     def _close_reading(self) -> None:
@@ -128,25 +119,39 @@ class Committer:
             self._reading = None
 
     def _work(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: C | None = None
         trouble: BrokerError | None = None
-        try:
-            connection = self._connect()
-            connection.executescript("BEGIN IMMEDIATE;" + self._tables + "COMMIT;")
-        except sqlite3.Error as error:
-            trouble = self._explain(error)
-        last = False
+        last = begun = False
         while not last:
             batch, last = self._next_batch()
-            if connection is None or trouble is not None:
+            if connection is None and trouble is None and (batch or not begun):
+                connection, trouble = self._open()
+                begun = begun or connection is not None
+            if connection is None:
                 for item in batch:
                     item.error = trouble
             elif batch:
                 self._commit(connection, batch)
+                if not self._database.usable(connection):
+                    connection.close()
+                    connection = None
+            if begun:  # what could be opened once is opened again; what never could be stays shut
+                trouble = None
             for item in batch:
                 item.answer()
         if connection is not None:
             connection.close()
+
+    def _open(self) -> tuple[C | None, BrokerError | None]:
+        connection: C | None = None
+        try:
+            connection = self._database.connect(reading=False)
+            self._database.prepare(connection)
+        except (self._database.errors, NewerTables) as error:
+            if connection is not None:
+                connection.close()
+            return None, self._explain(error)
+        return connection, None
 
     def _next_batch(self) -> tuple[list[_Write], bool]:
         """Wait for one write and take those that wait with it; True when it is time to close."""
@@ -162,43 +167,32 @@ class Committer:
                 return batch, False
         return batch, True
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
+    def _commit(self, connection: C, batch: list[_Write]) -> None:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._database.begin(connection)
             for item in batch:
                 self._do(connection, item)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+        except self._database.errors as error:
+            with suppress(self._database.errors):  # it may have rolled back by itself
                 connection.execute("ROLLBACK")
             for item in batch:
                 item.error = self._explain(error)
 
-    def _do(self, connection: sqlite3.Connection, item: _Write) -> None:
+    def _do(self, connection: C, item: _Write) -> None:
         """Do one write; when it fails alone the others of its transaction go on."""
         connection.execute("SAVEPOINT one")
         try:
             item.result = item.work(connection)
-        except sqlite3.Error as error:
-            if not connection.in_transaction:  # SQLite gave up all of it, as when the disk is full
+        except self._database.errors as error:
+            if not self._database.in_transaction(connection):  # all of it was given up
                 raise
-            connection.execute("ROLLBACK TO one")
+            connection.execute("ROLLBACK TO SAVEPOINT one")
             item.error = self._explain(error)
         except Exception as error:  # noqa: BLE001 - it is raised where the write was asked for
-            connection.execute("ROLLBACK TO one")
+            connection.execute("ROLLBACK TO SAVEPOINT one")
             item.error = error
-        connection.execute("RELEASE one")
+        connection.execute("RELEASE SAVEPOINT one")
 
-    def _explain(self, error: sqlite3.Error) -> BrokerError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            text = "the disk or {file} is full: make room; what is committed stays"
-        elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            text = "another program holds {file} locked: end it; what is committed stays"
-        elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            text = "{file} is damaged or no such database: keep it and call for help ({why})"
-        elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            text = "cannot open or write {file}: check the folder and its permissions"
-        else:
-            text = "{file} failed: {why}"
-        return self._failure(text, file=self.path, why=error)
+    def _explain(self, error: Exception) -> BrokerError:
+        return self._database.explain(error, self._failure)

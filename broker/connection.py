@@ -5,7 +5,7 @@ is said over the connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ _UNSUPPORTED_VERSION = (132, 1)
 """What brokers answer to a version they do not speak: MQTT 5's reason code, and 3.1.1's."""
 _SESSION_KEPT = 30 * 24 * 3600
 """How long [s] a broker is asked to keep messages for a records system that is away."""
-_QUEUE = 10_000
+_QUEUE = 4096
 """Most messages that wait here; one that is dropped has no receipt and comes again."""
 
 _T = TypeVar("_T")
@@ -40,6 +40,49 @@ class Client(aiomqtt.Client):
                 return await fut
         except TimeoutError:
             raise MqttError("Operation timed out") from None
+
+    async def publish_all(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publish with QoS 1, in order, and wait until the broker has taken all of them.
+
+        One wait for all: aiomqtt's own ``publish`` costs a task and a timeout for each.
+        """
+        awaited = _Countdown()
+        numbers = []
+        try:
+            for topic, body in messages:
+                sent = self._client.publish(topic, body, 1)
+                if sent.rc:
+                    raise MqttCodeError(sent.rc, "Could not publish message")
+                awaited.left += 1
+                numbers.append(sent.mid)
+                self._pending_publishes[sent.mid] = awaited
+            if numbers:
+                await self._wait_for(awaited.over.wait(), None)
+        finally:
+            for number in numbers:
+                self._pending_publishes.pop(number, None)
+
+    def arrived(self, limit: int) -> list[Message]:
+        """Return what has arrived by now, up to ``limit`` messages, without waiting."""
+        found: list[Message] = []
+        with suppress(asyncio.QueueEmpty):
+            while len(found) < limit:
+                found.append(self._queue.get_nowait())
+        return found
+
+
+class _Countdown(asyncio.Event):
+    """What aiomqtt sets once for each message; over when it was set for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 0
+        self.over = asyncio.Event()
+
+    def set(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.over.set()
 
 
 class Connector:
@@ -134,12 +177,8 @@ class Connector:
 
 async def batches(client: Client, limit: int) -> AsyncIterator[list[Message]]:
     """Yield what has arrived, up to ``limit`` messages together; MqttError when the line ends."""
-    messages = client.messages
-    async for first in messages:
-        batch = [first]
-        while len(messages) and len(batch) < limit:
-            batch.append(await anext(messages))
-        yield batch
+    async for first in client.messages:
+        yield [first, *client.arrived(limit - 1)]
 
 
 def first(error: BaseException) -> BaseException:

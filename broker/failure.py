@@ -32,3 +32,11 @@ class ConflictingRecord(BrokerError):
 
 class BadRecord(BrokerError):
     """Bytes or values that are no message of the contract: correct whoever wrote them."""
+
+
+class Untrusted(BrokerError):
+    """A message that nobody we trust has signed: compare the keys, or look for the forger."""
+
+
+class BadSecret(BrokerError):
+    """A key or password file that is damaged, missing or readable by others: correct it."""

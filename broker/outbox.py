@@ -1,41 +1,55 @@
 """The station's verdicts on disk: the committed row is the verdict.
 
 Starts, verdicts and abandonments are rows of one sequence, numbered per bench without gaps. Rows
-are never changed or deleted, only stamped: published, received. Knows no broker and no network.
+are never changed or deleted, only stamped: published, received. Knows no broker and no network,
+and takes whoever hands it a receipt at his word: signatures are checked before.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from broker.committer import Committer
 from broker.failure import BadRecord, ConflictingRecord, OutboxFailed
+from broker.ordered import Order, close_order, keep_order, open_orders
 from broker.owner import in_other_hands, this_program
 from broker.record import decode, encode, timestamp, validate
-from broker.rows import TABLES, Counts, Order, Row, abandonment, end, insert, read_order, row_of
+from broker.rows import (
+    ROW,
+    Counts,
+    Row,
+    Stamped,
+    abandonment,
+    end,
+    insert,
+    row_of,
+    stamp,
+)
+from broker.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 
 _LOOK_AGAIN = 0.5
 """Pause [s] between two looks for what another program has committed."""
 
-__all__ = ["Counts", "Order", "Outbox", "Row", "read_order", "wait_at_most"]
+__all__ = ["Counts", "Order", "Outbox", "Row", "Stamped", "wait_at_most"]
 
 
 class Outbox:
     """The open outbox of a station; several programs may have the same file open."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer[sqlite3.Connection]) -> None:
         self._committer = committer
         self._change = asyncio.Event()
 
     @classmethod
     async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
         """Open or make the file; ``busy_timeout`` [s] is the longest wait for another program."""
-        return cls(await Committer.open(Path(path), TABLES, OutboxFailed, busy_timeout))
+        file = SqliteFile(Path(path), "outbox", busy_timeout=busy_timeout)
+        return cls(await Committer.open(file, OutboxFailed))
 
     async def begin(self, bench: str, verification: str, record: Mapping[str, Any]) -> int:
         """Commit the start of a run and return its number, the bench's next one."""
@@ -70,7 +84,8 @@ class Outbox:
 
         def work(db: sqlite3.Connection) -> None:
             found = db.execute(
-                "SELECT body FROM record WHERE id = ? AND kind = 'start'", (verification,)
+                "SELECT body FROM record JOIN content USING (seq) WHERE id = ? AND kind = 'start'",
+                (verification,),
             ).fetchone()
             if found is None:
                 raise BadRecord("verification {id} was never started", id=verification)
@@ -90,7 +105,8 @@ class Outbox:
 
         def work(db: sqlite3.Connection) -> list[str]:
             found = db.execute(
-                "SELECT id, body, owner FROM record AS s WHERE bench = ? AND kind = 'start'"
+                "SELECT id, body, owner FROM record AS s JOIN content USING (seq)"
+                " WHERE bench = ? AND kind = 'start'"
                 " AND NOT EXISTS"
                 " (SELECT 1 FROM record AS o WHERE o.id = s.id AND o.kind <> 'start') ORDER BY seq",
                 (bench,),
@@ -107,15 +123,58 @@ class Outbox:
         self, limit: int, *, bench: str | None = None, after: int = 0, through: int | None = None
     ) -> list[Row]:
         """Return rows without a receipt, oldest first, of the given stretch of the sequence."""
+        where = "WHERE d.receipt IS NULL" + " AND d.bench = ?" * (bench is not None)
+        where += " AND d.seq > ? AND (? IS NULL OR d.seq <= ?) ORDER BY d.seq LIMIT ?"
+        values = (*([] if bench is None else [bench]), after, through, through, limit)
+        return await self._rows(where, values)
 
-        def work(db: sqlite3.Connection) -> list[Row]:
+    async def still_pending(self, seqs: Sequence[int]) -> list[Row]:
+        """Return those of some rows that have no receipt yet, oldest first."""
+        places = ", ".join("?" * len(seqs))
+        where = f"WHERE d.receipt IS NULL AND d.seq IN ({places}) ORDER BY d.seq"
+        return await self._rows(where, seqs)
+
+    async def numbered(
+        self, bench: str, stretches: Sequence[tuple[int, int]], limit: int
+    ) -> list[Row]:
+        """Return the rows of some numbers of a bench, first to last, whether receipted or not."""
+        rows: list[Row] = []
+        for first, last in stretches:
+            where = "WHERE r.bench = ? AND r.number BETWEEN ? AND ? ORDER BY d.seq LIMIT ?"
+            rows += await self._rows(where, (bench, first, last, limit - len(rows)))
+        return rows
+
+    async def archived(self, bench: str, first: int, last: int) -> list[str]:
+        """Return the archives in which records of these numbers of a bench lie."""
+
+        def work(db: sqlite3.Connection) -> list[str]:
             found = db.execute(
-                "SELECT seq, kind, id, bench, number, trial, digest, body FROM record"
-                " WHERE receipt IS NULL AND (?1 IS NULL OR bench = ?1) AND seq > ?2"
-                " AND (?3 IS NULL OR seq <= ?3) ORDER BY seq LIMIT ?4",
-                (bench, after, through, limit),
+                "SELECT DISTINCT file FROM archive JOIN delivery USING (archive)"
+                " JOIN record USING (seq) WHERE record.bench = ? AND number BETWEEN ? AND ?",
+                (bench, first, last),
             )
-            return [row_of(row) for row in found]
+            return [file for (file,) in found]
+
+        return await self._committer.read(work)
+
+    async def benches_waiting(self) -> set[str]:
+        """Return the benches that have a row without a receipt."""
+
+        def work(db: sqlite3.Connection) -> set[str]:
+            found = db.execute("SELECT DISTINCT bench FROM delivery WHERE receipt IS NULL")
+            return {bench for (bench,) in found}
+
+        return await self._committer.read(work)
+
+    async def oldest_waiting(self) -> str | None:
+        """Return when the oldest row without a receipt was committed, UTC; None when none waits."""
+
+        def work(db: sqlite3.Connection) -> str | None:
+            found: tuple[str | None] = db.execute(
+                "SELECT min(committed_at) FROM record WHERE seq IN"
+                " (SELECT min(seq) FROM delivery WHERE receipt IS NULL GROUP BY bench)"
+            ).fetchone()
+            return found[0]
 
         return await self._committer.read(work)
 
@@ -125,57 +184,23 @@ class Outbox:
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(
-                "UPDATE record SET published_at = ? WHERE seq = ? AND published_at IS NULL", marks
+                "UPDATE delivery SET published_at = ? WHERE seq = ? AND published_at IS NULL", marks
             )
 
         await self._committer.write(work)
 
-    async def stamp_receipt(self, receipt: Mapping[str, Any]) -> int:
-        """Stamp the row a receipt is for and return its place in the sequence.
-
-        BadRecord for a receipt of nothing that is here, ConflictingRecord for another digest or
-        a second, different stored number.
-        """
-        validate(receipt, kind="receipt")
+    async def stamp_receipt(self, receipt: Mapping[str, Any]) -> Stamped:
+        """Stamp the rows that a valid receipt is for; say what it names and is not so."""
         body = encode(receipt)
-
-        def work(db: sqlite3.Connection) -> int:
-            found = db.execute(
-                "SELECT seq, digest, stored_number FROM record"
-                " WHERE id = ? AND kind = ? AND bench = ?",
-                (receipt["id"], receipt["kind"], receipt["bench"]),
-            ).fetchone()
-            if found is None:
-                raise BadRecord("a receipt for {id}, which is not here", id=receipt["id"])
-            seq, own, stored = found
-            if receipt["digest"] != own:
-                raise ConflictingRecord(
-                    "the receipt for {id} is for other bytes than are committed here",
-                    id=receipt["id"],
-                )
-            if stored is None:
-                db.execute(
-                    "UPDATE record SET stored_number = ?, receipt = ?, receipted_at = ?"
-                    " WHERE seq = ?",
-                    (int(receipt["stored"]), body, timestamp(), seq),
-                )
-            elif stored != receipt["stored"]:
-                raise ConflictingRecord(
-                    "{id} was stored as number {first}, and now as number {second}",
-                    id=receipt["id"],
-                    first=stored,
-                    second=receipt["stored"],
-                )
-            return int(seq)
-
-        return await self._changing(work)
+        return await self._changing(lambda db: stamp(db, receipt, body))
 
     async def stored_number(self, verification: str) -> int | None:
         """Return the records system's number of a verdict, None while there is no receipt."""
 
         def work(db: sqlite3.Connection) -> int | None:
             found = db.execute(
-                "SELECT stored_number FROM record WHERE id = ? AND kind = 'verdict'",
+                "SELECT stored_number FROM record JOIN delivery USING (seq)"
+                " WHERE id = ? AND kind = 'verdict'",
                 (verification,),
             ).fetchone()
             return None if found is None else found[0]
@@ -186,22 +211,16 @@ class Outbox:
         """Count what is here."""
 
         def work(db: sqlite3.Connection) -> Counts:
-            return Counts(
-                *db.execute(
-                    "SELECT total(kind = 'start'), total(kind = 'verdict'),"
-                    " total(kind = 'abandonment'), total(receipt IS NULL),"
-                    " total(kind = 'start') - total(kind <> 'start') FROM record"
-                ).fetchone()
+            kinds = dict(db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall())
+            (waiting,) = db.execute(
+                "SELECT count(*) FROM delivery WHERE receipt IS NULL"
+            ).fetchone()
+            starts, verdicts, left = (
+                int(kinds.get(kind, 0)) for kind in ("start", "verdict", "abandonment")
             )
+            return Counts(starts, verdicts, left, int(waiting), starts - verdicts - left)
 
-        found = await self._committer.read(work)
-        return Counts(
-            int(found.starts),
-            int(found.verdicts),
-            int(found.abandonments),
-            int(found.waiting),
-            int(found.unfinished),
-        )
+        return await self._committer.read(work)
 
     @property
     def change(self) -> asyncio.Event:
@@ -212,7 +231,7 @@ class Outbox:
         """Wait until a row is without a receipt, whichever program committed it."""
         while True:
             change = self._change
-            if await self.pending(1):
+            if await self.benches_waiting():
                 return
             await wait_at_most(change, _LOOK_AGAIN)
 
@@ -220,55 +239,33 @@ class Outbox:
         """Wait until every row has its receipt."""
         while True:
             change = self._change
-            if not await self.pending(1):
+            if not await self.benches_waiting():
                 return
             await wait_at_most(change, _LOOK_AGAIN)
 
     async def put_order(self, order: Mapping[str, Any]) -> bool:
-        """Keep an order; False when it is known already, with the same contents."""
+        """Keep an order; False when it is open already, with the same contents."""
         validate(order, kind="order")
         body = encode(order)
-
-        def work(db: sqlite3.Connection) -> bool:
-            changed = db.execute(
-                "INSERT INTO ordered (order_id, body, received_at) VALUES (?, ?, ?)"
-                " ON CONFLICT (order_id) DO UPDATE SET body = excluded.body,"
-                " received_at = excluded.received_at, closed_at = NULL"
-                " WHERE body <> excluded.body OR closed_at IS NOT NULL",
-                (order["order"], body, timestamp()),
-            )
-            return changed.rowcount > 0
-
-        return await self._committer.write(work)
+        return await self._committer.write(lambda db: keep_order(db, order, body))
 
     async def close_order(self, order: str) -> None:
         """Note that the records system has withdrawn an order as finished."""
+        await self._committer.write(lambda db: close_order(db, order))
 
-        def work(db: sqlite3.Connection) -> None:
-            db.execute(
-                "UPDATE ordered SET closed_at = ? WHERE order_id = ? AND closed_at IS NULL",
-                (timestamp(), order),
-            )
-
-        await self._committer.write(work)
-
-    async def orders(self, *, begun: bool = True) -> list[Order]:
-        """Return the open orders, oldest first; ``begun=False`` leaves out those with a start."""
-
-        def work(db: sqlite3.Connection) -> list[Order]:
-            found = db.execute(
-                "SELECT body FROM ordered WHERE closed_at IS NULL AND (? OR NOT EXISTS"
-                " (SELECT 1 FROM record WHERE record.order_id = ordered.order_id))"
-                " ORDER BY received_at, order_id",
-                (begun,),
-            )
-            return [read_order(decode(body)) for (body,) in found]
-
-        return await self._committer.read(work)
+    async def orders(self) -> list[Order]:
+        """Return the open orders, oldest first, and what remains to be done of each."""
+        return await self._committer.read(open_orders)
 
     async def close(self) -> None:
         """Commit what waits and close the file."""
         await self._committer.close()
+
+    async def _rows(self, where: str, values: Sequence[Any]) -> list[Row]:
+        def work(db: sqlite3.Connection) -> list[Row]:
+            return [row_of(row) for row in db.execute(f"SELECT {ROW} {where}", values)]
+
+        return await self._committer.read(work)
 
     async def _changing(self, work: Callable[[sqlite3.Connection], T]) -> T:
         result = await self._committer.write(work)

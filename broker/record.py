@@ -6,6 +6,7 @@ JSON Schemas. Refuses to know where messages travel or rest, and what they mean.
 
 import hashlib
 import importlib.resources
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -23,6 +24,9 @@ LIMIT = 4 * 1024 * 1024
 
 KINDS = ("start", "verdict", "abandonment")
 """Kinds of record that rest in an outbox and a store."""
+
+_ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What begins the escape of half a character."""
 
 _PLAIN = frozenset({str, int, bool, type(None)})
 
@@ -77,6 +81,8 @@ def decode(body: bytes) -> dict[str, Any]:
         raise BadRecord("this is not JSON: {why}", why=error) from None
     if not isinstance(record, dict):
         raise BadRecord("this is JSON but not an object")
+    if _ESCAPED.search(body):  # half a character, which no file and no database can hold
+        encode(record)
     return record
 
 

@@ -1,38 +1,22 @@
-"""The rows of an outbox: their tables, and the rules by which one is added.
+"""The rows of an outbox and the rules by which one is added.
 
 A start comes first, an outcome once, and both belong to the same number of the same bench.
 Knows SQL; opens no file and commits nothing.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.failure import BadRecord, ConflictingRecord
+from broker.failure import BadRecord, BrokerError, ConflictingRecord
 from broker.record import digest, encode, timestamp
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS record (
-  seq INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('start', 'verdict', 'abandonment')),
-  id TEXT NOT NULL, bench TEXT NOT NULL, number INTEGER NOT NULL, trial INTEGER NOT NULL,
-  order_id TEXT, digest TEXT NOT NULL, body BLOB NOT NULL, owner TEXT, committed_at TEXT NOT NULL,
-  published_at TEXT, stored_number INTEGER, receipted_at TEXT, receipt BLOB,
-  UNIQUE (id, kind)
-) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS one_number ON record (bench, number) WHERE kind = 'start';
-CREATE UNIQUE INDEX IF NOT EXISTS one_outcome ON record (id) WHERE kind <> 'start';
-CREATE INDEX IF NOT EXISTS waiting ON record (bench, seq) WHERE receipt IS NULL;
-CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON record
-  BEGIN SELECT RAISE(ABORT, 'rows are never deleted'); END;
-CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE OF
-  seq, kind, id, bench, number, trial, order_id, digest, body, owner, committed_at ON record
-  BEGIN SELECT RAISE(ABORT, 'rows are only stamped'); END;
-CREATE TABLE IF NOT EXISTS ordered (
-  order_id TEXT PRIMARY KEY, body BLOB NOT NULL, received_at TEXT NOT NULL, closed_at TEXT
-) STRICT;
-"""
+ROW = (
+    "r.seq, r.kind, r.id, r.bench, r.number, r.trial, r.digest, c.body"
+    " FROM delivery AS d JOIN record AS r USING (seq) JOIN content AS c USING (seq)"
+)
+"""What a SELECT needs for ``row_of``; a record whose bytes lie in an archive is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +55,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a records system asks for."""
+class Stamped:
+    """What became of a receipt."""
 
-    order: str
-    """Identity of the order."""
-    instruments: tuple[str, ...]
-    """Names of the instruments to verify."""
-    owner: str
-    """The records system's reference to the owner."""
-    received: str
-    """When the office received the instruments, UTC."""
+    seqs: tuple[int, ...]
+    """Places in the sequence whose receipt is in, now or before."""
+    troubles: tuple[BrokerError, ...]
+    """BadRecord for what is not here, ConflictingRecord for other bytes or another number."""
 
 
 def row_of(row: tuple[Any, ...]) -> Row:
     """Return a database row as a value."""
     seq, kind, name, bench, number, trial, own, body = row
     return Row(seq, kind, name, bench, number, bool(trial), own, body)
-
-
-def read_order(order: Mapping[str, Any]) -> Order:
-    """Return a valid order message as a value."""
-    return Order(
-        order["order"], tuple(order["instruments"]), order.get("owner") or "", order["received"]
-    )
 
 
 def insert(
@@ -106,9 +79,9 @@ def insert(
 ) -> None:
     """Add a record; ``owner`` is the program that has a started run in hand."""
     body = encode(record) if body is None else body
-    db.execute(
+    added = db.execute(
         "INSERT INTO record"
-        " (kind, id, bench, number, trial, order_id, digest, body, owner, committed_at)"
+        " (kind, id, bench, number, trial, order_id, subject, digest, owner, committed_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             kind,
@@ -117,11 +90,15 @@ def insert(
             int(record["number"]),
             bool(record["trial"]),
             record["order"],
+            record.get("subject"),
             digest(body),
-            body,
             owner,
             timestamp(),
         ),
+    )
+    db.execute("INSERT INTO content (seq, body) VALUES (?, ?)", (added.lastrowid, body))
+    db.execute(
+        "INSERT INTO delivery (seq, bench) VALUES (?, ?)", (added.lastrowid, record["bench"])
     )
 
 
@@ -140,11 +117,11 @@ def end(db: sqlite3.Connection, kind: str, record: Mapping[str, Any], body: byte
             bench=start[0],
         )
     there = db.execute(
-        "SELECT kind, body FROM record WHERE id = ? AND kind <> 'start'", (record["id"],)
+        "SELECT kind, digest FROM record WHERE id = ? AND kind <> 'start'", (record["id"],)
     ).fetchone()
     if there is None:
         insert(db, kind, record, body)
-    elif there != (kind, body):
+    elif there != (kind, digest(body)):
         raise ConflictingRecord(
             "verification {id} has ended before, with another {kind}",
             id=record["id"],
@@ -160,3 +137,55 @@ def abandonment(start: Mapping[str, Any], reason: str) -> dict[str, Any]:
         "abandoned": timestamp(),
         "reason": reason or "no reason was given",
     }
+
+
+def acknowledged(receipt: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield kind, id, digest and stored number of each record that a receipt is for."""
+    yield from receipt.get("records", (receipt,))
+
+
+def stamp(db: sqlite3.Connection, receipt: Mapping[str, Any], body: bytes) -> Stamped:
+    """Stamp the rows that a receipt is for; the receipt itself is kept once, as evidence."""
+    seqs: list[int] = []
+    troubles: list[BrokerError] = []
+    kept: int | None = None
+    for entry in acknowledged(receipt):
+        try:
+            seq, stamped = _row_for(db, receipt["bench"], entry)
+        except BrokerError as error:
+            troubles.append(error)
+            continue
+        seqs.append(seq)
+        if stamped:
+            continue
+        if kept is None:
+            kept = db.execute("INSERT INTO receipt (body) VALUES (?)", (body,)).lastrowid
+        db.execute(
+            "UPDATE delivery SET stored_number = ?, receipt = ?, receipted_at = ? WHERE seq = ?",
+            (int(entry["stored"]), kept, timestamp(), seq),
+        )
+    return Stamped(tuple(seqs), tuple(troubles))
+
+
+def _row_for(db: sqlite3.Connection, bench: str, entry: Mapping[str, Any]) -> tuple[int, bool]:
+    """Return the row that an acknowledgement is for, and whether it was stamped before."""
+    found = db.execute(
+        "SELECT seq, digest, stored_number FROM record JOIN delivery USING (seq)"
+        " WHERE id = ? AND kind = ? AND record.bench = ?",
+        (entry["id"], entry["kind"], bench),
+    ).fetchone()
+    if found is None:
+        raise BadRecord("a receipt for {id}, which is not here", id=entry["id"])
+    seq, own, stored = found
+    if entry["digest"] != own:
+        raise ConflictingRecord(
+            "the receipt for {id} is for other bytes than are committed here", id=entry["id"]
+        )
+    if stored is not None and stored != entry["stored"]:
+        raise ConflictingRecord(
+            "{id} was stored as number {first}, and now as number {second}",
+            id=entry["id"],
+            first=stored,
+            second=entry["stored"],
+        )
+    return int(seq), stored is not None

@@ -1,183 +1,105 @@
 """What a records system keeps: every record once, and what contradicts kept aside.
 
 Knows identity: the same bytes again get the same number, other bytes under the same identity
-become a conflict that a person must look at. Knows no network and gives no receipt itself.
+become a conflict that a person must look at. Knows no network and gives no receipt itself, and
+does not care whether SQLite or PostgreSQL holds the rows.
 """
 
-import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from broker.committer import Committer
 from broker.failure import BadRecord, ConflictingRecord, StoreFailed
 from broker.record import KINDS, decode, digest, timestamp, validate
+from broker.rows_seam import Database, Rows
+from broker.sqlite_file import SqliteFile
+from broker.stored import Conflict, Gap, Missing, StoredRecord, gap, missing_in, stored_record
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS stored (
-  stored INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL, id TEXT NOT NULL, office TEXT NOT NULL, bench TEXT NOT NULL,
-  number INTEGER NOT NULL, trial INTEGER NOT NULL, verdict TEXT, digest TEXT NOT NULL,
-  received_at TEXT NOT NULL, body BLOB NOT NULL,
-  UNIQUE (id, kind)
-) STRICT;
-CREATE INDEX IF NOT EXISTS by_bench ON stored (office, bench, number);
-CREATE UNIQUE INDEX IF NOT EXISTS one_outcome ON stored (id) WHERE kind <> 'start';
-CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON stored
-  BEGIN SELECT RAISE(ABORT, 'records are never deleted'); END;
-CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON stored
-  BEGIN SELECT RAISE(ABORT, 'records are never changed'); END;
-CREATE TABLE IF NOT EXISTS conflict (
-  kind TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL, received_at TEXT NOT NULL,
-  body BLOB NOT NULL, PRIMARY KEY (kind, id, digest)
-) STRICT;
-"""
+__all__ = ["Conflict", "Gap", "Missing", "RecordStore", "StoredRecord"]
 
 _COLUMNS = "stored, kind, id, office, bench, number, trial, verdict, digest, received_at, body"
+_STRETCHES = 100
+"""Most stretches of missing numbers that are named at once."""
 
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """A record as it was received."""
-
-    stored: int
-    """Number of the record in this store, from 1."""
-    kind: str
-    """start, verdict or abandonment."""
-    id: str
-    """Identity of the verification."""
-    office: str
-    """Code of the unit."""
-    bench: str
-    """Name of the bench."""
-    number: int
-    """Number of the verification on its bench."""
-    trial: bool
-    """Whether it is simulated or replayed."""
-    verdict: str | None
-    """conforming, nonconforming or indeterminate; None unless a verdict."""
-    digest: str
-    """``sha256:`` of the body."""
-    received_at: str
-    """When it was first received, UTC."""
-    body: bytes
-    """The bytes as they were received."""
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """Return the record itself."""
-        return decode(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A record that contradicts one that is stored."""
-
-    kind: str
-    """start, verdict or abandonment."""
-    id: str
-    """Identity that both claim."""
-    digest: str
-    """``sha256:`` of the body that was kept aside."""
-    received_at: str
-    """When it was first received, UTC."""
-    body: bytes
-    """The bytes as they were received."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something that is missing or double in the numbers of one bench."""
-
-    office: str
-    """Code of the unit."""
-    bench: str
-    """Name of the bench."""
-    missing: tuple[int, ...]
-    """Numbers below the highest one that have no start."""
-    unfinished: tuple[int, ...]
-    """Numbers with a start and no outcome."""
-    double: tuple[int, ...]
-    """Numbers that more than one verification claims."""
+Item = tuple[Mapping[str, Any], bytes]
+"""A record that was validated, and the bytes it came in."""
 
 
 class RecordStore:
-    """The open store of a records system."""
+    """The open store of a records system; several programs may have the same one open."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer[Any]) -> None:
         self._committer = committer
 
     @classmethod
-    async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
-        """Open or make the file; ``busy_timeout`` [s] is the longest wait for another program."""
-        return cls(await Committer.open(Path(path), _TABLES, StoreFailed, busy_timeout))
+    async def open(
+        cls, where: Path | str, *, password: str | None = None, busy_timeout: float = 5.0
+    ) -> Self:
+        """Open or make the store: a file, or a database by its postgresql:// URL.
+
+        ``busy_timeout`` [s] is the longest wait for another program.
+        """
+        return cls(await Committer.open(_database(where, password, busy_timeout), StoreFailed))
+
+    @property
+    def name(self) -> str:
+        """Return what people call this store: its file, or its URL without a password."""
+        return self._committer.name
 
     async def accept(self, body: bytes) -> int:
         """Commit a record and return its number; the same bytes again return the same number."""
         record = decode(body)
         if validate(record) not in KINDS:
             raise BadRecord("a {schema} message is no record", schema=record["schema"])
-        return await self.keep(record, body)
-
-    async def keep(self, record: Mapping[str, Any], body: bytes) -> int:
-        """Commit a record that was validated before, as the bytes it came in."""
-        kind, own, now = str(record["schema"]).split("/")[1], digest(body), timestamp()
-
-        def work(db: sqlite3.Connection) -> int | None:
-            there = db.execute(
-                "SELECT stored, kind, digest FROM stored WHERE id = ?1 AND"
-                " (kind = ?2 OR (?2 <> 'start' AND kind <> 'start'))",
-                (record["id"], kind),
-            ).fetchone()
-            if there is not None and there[1:] == (kind, own):
-                return int(there[0])
-            if there is not None:
-                db.execute(
-                    "INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?, ?)",
-                    (kind, record["id"], own, now, body),
-                )
-                return None
-            row = db.execute(
-                "INSERT INTO stored (kind, id, office, bench, number, trial, verdict, digest,"
-                " received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    kind,
-                    record["id"],
-                    record["office"],
-                    record["bench"],
-                    int(record["number"]),
-                    bool(record["trial"]),
-                    record.get("verdict"),
-                    own,
-                    now,
-                    body,
-                ),
-            )
-            return row.lastrowid
-
-        stored = await self._committer.write(work)
-        if stored is None:
-            raise ConflictingRecord(
-                "the {kind} {id} of bench {bench} contradicts what is stored; it was kept aside",
-                kind=kind,
-                id=record["id"],
-                bench=record["bench"],
-            )
+        [stored] = await self.keep_all([(record, body)])
+        if isinstance(stored, ConflictingRecord):
+            raise stored
         return stored
 
-    async def list(
-        self, *, kind: str | None = None, bench: str | None = None, limit: int = -1
-    ) -> tuple[StoredRecord, ...]:
-        """Return records in the order of their numbers."""
+    async def keep_all(self, items: Sequence[Item]) -> tuple[int | ConflictingRecord, ...]:
+        """Commit records together, each as the bytes it came in; return the number of each.
 
-        def work(db: sqlite3.Connection) -> tuple[StoredRecord, ...]:
-            found = db.execute(
-                f"SELECT {_COLUMNS} FROM stored WHERE (?1 IS NULL OR kind = ?1)"  # noqa: S608 - our own column names
-                " AND (?2 IS NULL OR bench = ?2) ORDER BY stored LIMIT ?3",
-                (kind, bench, limit),
-            )
-            return tuple(_stored(row) for row in found)
+        What contradicts a stored record is kept aside and answered with the conflict.
+        """
+        named = [(record, _kind(record), digest(body), body) for record, body in items]
+        now = timestamp()
+        return await self._committer.write(lambda db: _keep(db, named, now))
+
+    async def list(
+        self,
+        *,
+        kind: str | None = None,
+        office: str | None = None,
+        bench: str | None = None,
+        verdict: str | None = None,
+        trial: bool | None = None,
+        since: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> tuple[StoredRecord, ...]:
+        """Return records in the order of their numbers; times are those of their arrival, UTC.
+
+        With ``newest`` a limit leaves out the oldest ones, otherwise the newest.
+        """
+        wanted: dict[str, object | None] = {
+            "kind = ?": kind,
+            "office = ?": office,
+            "bench = ?": bench,
+            "verdict = ?": verdict,
+            "trial = ?": None if trial is None else int(trial),
+            "received_at >= ?": since,
+            "received_at < ?": before,
+        }
+        asked = {clause: value for clause, value in wanted.items() if value is not None}
+        sql = f"SELECT {_COLUMNS} FROM stored" + _where(asked)  # noqa: S608 - our own words
+        sql += " ORDER BY stored" + " DESC" * newest + " LIMIT ?" * (limit is not None)
+        values = [*asked.values(), *([] if limit is None else [limit])]
+
+        def work(db: Rows) -> tuple[StoredRecord, ...]:
+            found = [stored_record(row) for row in db.execute(sql, values)]
+            return tuple(reversed(found) if newest else found)
 
         return await self._committer.read(work)
 
@@ -188,30 +110,29 @@ class RecordStore:
     async def show(self, verification: str) -> tuple[StoredRecord, ...]:
         """Return what is stored of one verification: its start and its outcome."""
 
-        def work(db: sqlite3.Connection) -> tuple[StoredRecord, ...]:
+        def work(db: Rows) -> tuple[StoredRecord, ...]:
             found = db.execute(
                 f"SELECT {_COLUMNS} FROM stored WHERE id = ? ORDER BY kind = 'start' DESC",  # noqa: S608 - our own column names
                 (verification,),
             )
-            return tuple(_stored(row) for row in found)
+            return tuple(stored_record(row) for row in found)
 
         return await self._committer.read(work)
 
     async def count(self, *, kind: str | None = None) -> int:
         """Count the records, or those of one kind."""
+        asked = {} if kind is None else {"kind = ?": kind}
 
-        def work(db: sqlite3.Connection) -> int:
-            (found,) = db.execute(
-                "SELECT count(*) FROM stored WHERE ?1 IS NULL OR kind = ?1", (kind,)
-            ).fetchone()
-            return int(found)
+        def work(db: Rows) -> int:
+            sql = "SELECT count(*) FROM stored" + _where(asked)  # noqa: S608 - our own words
+            return int(db.execute(sql, [*asked.values()]).fetchone()[0])
 
         return await self._committer.read(work)
 
     async def conflicts(self) -> tuple[Conflict, ...]:
         """Return what was kept aside."""
 
-        def work(db: sqlite3.Connection) -> tuple[Conflict, ...]:
+        def work(db: Rows) -> tuple[Conflict, ...]:
             found = db.execute(
                 "SELECT kind, id, digest, received_at, body FROM conflict ORDER BY received_at"
             )
@@ -219,10 +140,36 @@ class RecordStore:
 
         return await self._committer.read(work)
 
+    async def benches(self, office: str) -> tuple[tuple[str, bool], ...]:
+        """Return the benches of an office that were heard of, and whether each was last a trial."""
+
+        def work(db: Rows) -> tuple[tuple[str, bool], ...]:
+            names = db.execute("SELECT DISTINCT bench FROM stored WHERE office = ?", (office,))
+            last = "SELECT trial FROM stored WHERE office = ? AND bench = ? ORDER BY number DESC"
+            return tuple(
+                (name, bool(db.execute(f"{last} LIMIT 1", (office, name)).fetchone()[0]))
+                for (name,) in names.fetchall()
+            )
+
+        return await self._committer.read(work)
+
+    async def missing(self, office: str, bench: str, *, complete: int = 0) -> Missing:
+        """Return what should have come from a bench by now; ``complete`` is known to be here."""
+
+        def work(db: Rows) -> Missing:
+            found = db.execute(
+                "SELECT number, kind FROM stored WHERE office = ? AND bench = ? AND number > ?"
+                " ORDER BY number",
+                (office, bench, complete),
+            )
+            return missing_in(found, complete, _STRETCHES)
+
+        return await self._committer.read(work)
+
     async def gaps(self) -> tuple[Gap, ...]:
         """Return the benches whose numbers are not 1, 2, 3, ... each started and ended once."""
 
-        def work(db: sqlite3.Connection) -> tuple[Gap, ...]:
+        def work(db: Rows) -> tuple[Gap, ...]:
             benches: dict[tuple[str, str], dict[str, dict[int, set[str]]]] = {}
             for office, bench, number, kind, name in db.execute(
                 "SELECT office, bench, number, kind, id FROM stored"
@@ -231,7 +178,7 @@ class RecordStore:
                 which = "start" if kind == "start" else "outcome"
                 numbers[which].setdefault(number, set()).add(name)
             found = (
-                _gap(*name, numbers["start"], numbers["outcome"])
+                gap(*name, numbers["start"], numbers["outcome"])
                 for name, numbers in sorted(benches.items())
             )
             return tuple(gap for gap in found if gap.missing or gap.unfinished or gap.double)
@@ -239,25 +186,89 @@ class RecordStore:
         return await self._committer.read(work)
 
     async def close(self) -> None:
-        """Commit what waits and close the file."""
+        """Commit what waits and close the store."""
         await self._committer.close()
 
 
-def _stored(row: tuple[Any, ...]) -> StoredRecord:
-    stored, kind, name, office, bench, number, trial, *rest = row
-    return StoredRecord(stored, kind, name, office, bench, number, bool(trial), *rest)
+def _database(where: Path | str, password: str | None, busy_timeout: float) -> Database[Any]:
+    if isinstance(where, str) and "://" in where:
+        from broker.postgresql import PostgresServer  # loaded only where it is used
+
+        return PostgresServer(where, "store_postgresql", password=password, timeout=busy_timeout)
+    return SqliteFile(Path(where), "store_sqlite", busy_timeout=busy_timeout)
 
 
-def _gap(
-    office: str, bench: str, start: Mapping[int, set[str]], outcome: Mapping[int, set[str]]
-) -> Gap:
-    numbers = set(start) | set(outcome)
-    return Gap(
-        office,
-        bench,
-        missing=tuple(n for n in range(1, max(numbers) + 1) if n not in start),
-        unfinished=tuple(sorted(set(start) - set(outcome))),
-        double=tuple(
-            sorted(n for n in numbers if len(start.get(n, set()) | outcome.get(n, set())) > 1)
-        ),
+def _kind(record: Mapping[str, Any]) -> str:
+    return str(record["schema"]).split("/")[1]
+
+
+def _where(asked: Mapping[str, object]) -> str:
+    return " WHERE " + " AND ".join(asked) if asked else ""
+
+
+def _keep(
+    db: Rows, items: Sequence[tuple[Mapping[str, Any], str, str, bytes]], now: str
+) -> tuple[int | ConflictingRecord, ...]:
+    there = _stored_before(db, {record["id"] for record, *_ in items})
+    [(last,)] = db.execute("SELECT max(stored) FROM stored").fetchall()
+    fresh: list[tuple[Any, ...]] = []
+    aside: list[tuple[Any, ...]] = []
+    numbers: list[int | ConflictingRecord] = []
+    for record, kind, own, body in items:
+        place = (record["id"], kind == "start")  # one start, and one outcome of either kind
+        if place not in there:
+            there[place] = (kind, own, (last or 0) + len(fresh) + 1)
+            fresh.append(_row(there[place][2], record, kind, own, now, body))
+        if there[place][:2] == (kind, own):
+            numbers.append(there[place][2])
+            continue
+        aside.append((kind, record["id"], own, now, body))
+        numbers.append(
+            ConflictingRecord(
+                "the {kind} {id} of bench {bench} contradicts what is stored; it was kept aside",
+                kind=kind,
+                id=record["id"],
+                bench=record["bench"],
+            )
+        )
+    if fresh:
+        db.executemany(
+            f"INSERT INTO stored ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own column names
+            fresh,
+        )
+    for values in aside:
+        db.execute(
+            "INSERT INTO conflict (kind, id, digest, received_at, body) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            values,
+        )
+    return tuple(numbers)
+
+
+def _stored_before(db: Rows, names: set[str]) -> dict[tuple[str, bool], tuple[str, str, int]]:
+    if not names:
+        return {}
+    places = ", ".join("?" * len(names))
+    found = db.execute(
+        f"SELECT id, kind, digest, stored FROM stored WHERE id IN ({places})",  # noqa: S608 - only places
+        sorted(names),
+    )
+    return {(name, kind == "start"): (kind, own, stored) for name, kind, own, stored in found}
+
+
+def _row(
+    stored: int, record: Mapping[str, Any], kind: str, own: str, now: str, body: bytes
+) -> tuple[Any, ...]:
+    return (
+        stored,
+        kind,
+        record["id"],
+        record["office"],
+        record["bench"],
+        int(record["number"]),
+        int(record["trial"]),
+        record.get("verdict"),
+        own,
+        now,
+        body,
     )

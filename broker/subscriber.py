@@ -1,18 +1,22 @@
-"""The records system's ear: what arrives is stored, and then receipted.
+"""The records system's ear: what arrives is stored, then receipted; what is missing is asked for.
 
-Knows the order of things: a record is committed before its receipt is published. The broker is
+Knows the order of things: records are committed before their receipt is published. The broker is
 told of the arrival earlier than that (paho acknowledges by itself), so a crash in between is
 covered by the station, which publishes until the receipt is in. Knows no law and no instrument.
 """
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from broker.address import BrokerAddress, Topics
+from broker.asking import Asking
 from broker.connection import Client, Connector, Message, MqttError, batches, first, pauses
 from broker.failure import BadRecord, BrokerAway, BrokerError, ConflictingRecord
-from broker.record import decode, digest, encode, kind_of, timestamp, validate
+from broker.record import KINDS, decode, digest, encode, kind_of, timestamp, validate
+from broker.seal import SigningKey, sign
 from broker.store import RecordStore
 
 log = logging.getLogger(__name__)
@@ -20,24 +24,48 @@ log = logging.getLogger(__name__)
 _TOGETHER = 256
 """Most messages that are committed together."""
 
+_Read = tuple[dict[str, Any], bytes]
+"""A record and the bytes it came in."""
+
 
 class Subscriber:
     """Takes records of one office from a broker into a store, for ever."""
 
-    def __init__(self, store: RecordStore, address: BrokerAddress, office: str) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        address: BrokerAddress,
+        office: str,
+        key: Callable[[], SigningKey | None],
+        *,
+        name: str = "",
+        ask_after: float = 2.0,
+        ask_at_most_every: float = 3600.0,
+    ) -> None:
+        """Take ``key`` as what signs at the moment; pauses are in seconds.
+
+        Subscribers that share a store have a ``name`` each, which stays the same from one start to
+        the next: under it the broker keeps what arrives while this one is away.
+        """
         self._store = store
         self._connector = Connector(address)
-        self._client_id = f"{address.client_id}-records-{office}"
+        self._client_id = f"{address.client_id}-records-{office}" + f"-{name}" * bool(name)
         self._office = office
+        self._key = key
+        self._keyless = False
         self._topics = (Topics(office), Topics(office, trial=True))
+        self._asking = Asking(ask_after, ask_at_most_every)
+        self._heard = asyncio.Event()
         self.ready = asyncio.Event()
         """Set while records are subscribed to."""
         self.accepted = 0
-        """Records that were stored or were there already, each with its receipt."""
+        """Records that were stored or were there already."""
         self.refused = 0
         """Messages that are no record of this office, or contradict one."""
         self.failed = 0
         """Records the store could not commit; they come again."""
+        self.asked = 0
+        """Questions for numbers that are missing."""
 
     async def run(self) -> None:
         """Store and receipt until cancelled; a broker that is away is tried again for ever."""
@@ -46,7 +74,7 @@ class Subscriber:
             try:
                 async with self._connector.connect(self._client_id, keep_session=True) as client:
                     tries = 0
-                    await self._listen(client)
+                    await self._serve(client)
             except* (BrokerAway, MqttError) as group:
                 level = logging.WARNING if tries == 0 else logging.DEBUG
                 log.log(level, "records of office %s: %s", self._office, first(group))
@@ -55,63 +83,139 @@ class Subscriber:
             await asyncio.sleep(pauses(tries))
             tries += 1
 
-    async def _listen(self, client: Client) -> None:
+    async def _serve(self, client: Client) -> None:
         for topics in self._topics:
             for filter_ in (topics.start("+"), topics.verdict("+")):
                 await client.subscribe(filter_, qos=1)
+        for bench, trial in await self._known_benches():
+            self._asking.heard(bench, trial, time.monotonic())
         self.ready.set()
-        async with asyncio.TaskGroup() as sending:  # a broken line ends what is being sent over it
+        async with asyncio.TaskGroup() as group:  # a broken line ends what is being sent over it
+            group.create_task(self._ask(client))
             async for batch in batches(client, _TOGETHER):
-                for answer in await asyncio.gather(*(self._take(message) for message in batch)):
-                    if answer is not None:
-                        sending.create_task(client.publish(*answer, qos=1))
+                answers = await self._take(batch)
+                if answers:
+                    group.create_task(client.publish_all(answers))
 
-    async def _take(self, message: Message) -> tuple[str, bytes] | None:
-        """Store one message; return topic and body of its receipt."""
+    async def _known_benches(self) -> Sequence[tuple[str, bool]]:
+        try:
+            return await self._store.benches(self._office)
+        except BrokerError as error:
+            log.error("not looked at what is missing: %s", error)
+            return ()
+
+    async def _take(self, batch: Sequence[Message]) -> list[tuple[str, bytes]]:
+        """Store what came together; return topic and body of each receipt."""
+        items = [item for message in batch if (item := self._read(message)) is not None]
+        try:
+            numbers = await self._store.keep_all(items)
+        except BrokerError as error:
+            self.failed += len(items)
+            log.error("not stored, no receipt given: %s", error)
+            return []
+        stored: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+        for (record, body), number in zip(items, numbers, strict=True):
+            if isinstance(number, ConflictingRecord):
+                self.refused += 1
+                log.error("CONFLICT: %s", number)
+                continue
+            self.accepted += 1
+            self._asking.heard(record["bench"], record["trial"], time.monotonic())
+            stored.setdefault((record["bench"], record["trial"]), []).append(
+                {
+                    "kind": kind_of(record),
+                    "id": record["id"],
+                    "digest": digest(body),
+                    "stored": number,
+                }
+            )
+        self._heard.set()
+        return [
+            answer
+            for (bench, trial), entries in stored.items()
+            if (answer := self._signed(bench, trial, _receipt(entries))) is not None
+        ]
+
+    def _read(self, message: Message) -> _Read | None:
+        """Read a record; it must be what its topic says it is."""
         topic, body = str(message.topic), bytes(message.payload)
         try:
-            record = self._read(topic, body)
-            stored = await self._store.keep(record, body)
-        except ConflictingRecord as error:
-            self.refused += 1
-            log.error("CONFLICT on %s: %s", topic, error)
+            record = decode(body)
+            kind = validate(record)
+            if kind not in KINDS:
+                raise BadRecord("a {kind} message is no record", kind=kind)
+            topics = self._topics[1] if record["trial"] else self._topics[0]
+            if record["office"] != self._office or topic != topics.record(kind, record["id"]):
+                raise BadRecord(
+                    "the {kind} {id} of office {office} does not belong on this topic",
+                    kind=kind,
+                    id=record["id"],
+                    office=record["office"],
+                )
         except BadRecord as error:
             self.refused += 1
             log.warning("refused on %s: %s", topic, error)
-        except BrokerError as error:
-            self.failed += 1
-            log.error("not stored, no receipt given: %s", error)
-        else:
-            self.accepted += 1
-            return self._receipt(record, body, stored)
-        return None
+            return None
+        return record, body
 
-    def _read(self, topic: str, body: bytes) -> dict[str, Any]:
-        """Read a record; it must be what its topic says it is."""
-        record = decode(body)
-        kind = validate(record)
-        if kind not in ("start", "verdict", "abandonment"):
-            raise BadRecord("a {kind} message is no record", kind=kind)
-        topics = self._topics[1] if record["trial"] else self._topics[0]
-        if record["office"] != self._office or topic != topics.record(kind, record["id"]):
-            raise BadRecord(
-                "the {kind} {id} of office {office} does not belong on this topic",
-                kind=kind,
-                id=record["id"],
-                office=record["office"],
-            )
-        return record
+    async def _ask(self, client: Client) -> None:
+        """Ask each bench again for the numbers that are missing, after growing pauses."""
+        while True:
+            self._heard.clear()
+            for bench, trial, complete in self._asking.due(time.monotonic()):
+                try:
+                    found = await self._store.missing(self._office, bench, complete=complete)
+                except BrokerError as error:
+                    log.error("not looked at what is missing: %s", error)
+                    await asyncio.sleep(1)
+                    break
+                self._asking.looked(bench, found, time.monotonic())
+                if found.stretches:
+                    await self._ask_for(client, bench, trial, found.stretches)
+            try:
+                async with asyncio.timeout(max(0.05, self._asking.next_due(time.monotonic()))):
+                    await self._heard.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(0.05)  # a burst is looked at once
 
-    def _receipt(self, record: dict[str, Any], body: bytes, stored: int) -> tuple[str, bytes]:
-        receipt = {
-            "schema": "tera/receipt/1",
-            "office": self._office,
-            "bench": record["bench"],
-            "kind": kind_of(record),
-            "id": record["id"],
-            "digest": digest(body),
-            "stored": stored,
-            "received": timestamp(),
-        }
-        topics = self._topics[1] if record["trial"] else self._topics[0]
-        return topics.receipts(record["bench"]), encode(receipt)
+    async def _ask_for(
+        self, client: Client, bench: str, trial: bool, stretches: Iterable[tuple[int, int]]
+    ) -> None:
+        numbers = [list(stretch) for stretch in stretches]
+        question = self._signed(
+            bench, trial, {"schema": "tera/missing/1", "numbers": numbers, "asked": timestamp()}
+        )
+        if question is None:
+            return
+        self.asked += 1
+        log.warning("bench %s: asked again for the numbers %s", bench, _said(numbers))
+        await client.publish(*question, qos=1)
+
+    def _signed(
+        self, bench: str, trial: bool, message: Mapping[str, Any]
+    ) -> tuple[str, bytes] | None:
+        """Return topic and body of what is said to a bench; None when no key may sign today."""
+        key = self._key()
+        if key is None:
+            if not self._keyless:
+                log.error("no key may sign today: records are stored, and no receipt is given")
+            self._keyless = True
+            return None
+        self._keyless = False
+        topics = self._topics[1] if trial else self._topics[0]
+        signed = sign({**message, "office": self._office, "bench": bench}, key)
+        return topics.receipts(bench), encode(signed)
+
+
+def _receipt(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the receipt for records of one bench; one alone is a message of its own kind."""
+    now = timestamp()
+    if len(entries) == 1:
+        return {"schema": "tera/receipt/1", **entries[0], "received": now}
+    return {"schema": "tera/receipts/1", "records": list(entries), "received": now}
+
+
+def _said(numbers: Sequence[Sequence[int]]) -> str:
+    stretches = [str(a) if a == b else f"{a}-{b}" for a, b in numbers[:10]]
+    return ", ".join(stretches) + " ..." * (len(numbers) > 10)

@@ -2,14 +2,26 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from broker.outbox import Outbox
 from broker.record import new_id
+from broker.seal import PublicKey, SigningKey, Trust, sign
 
 TIME = "2026-11-24T08:00:00.000Z"
 SOFTWARE = {"name": "tante-sari", "version": "0.1.0"}
+
+KEY = SigningKey.generate()
+"""The key of the tests' records system."""
+KNOWN = PublicKey(KEY.id, KEY.public, date(2026, 1, 1), date(2099, 12, 31))
+TRUST = Trust([KNOWN])
+
+
+def the_key() -> SigningKey:
+    """Return the key that signs at the moment."""
+    return KEY
 
 
 def start(bench: str, verification: str | None = None, **other: Any) -> dict[str, Any]:
@@ -79,9 +91,17 @@ def verdict(begun: dict[str, Any], number: int, **other: Any) -> dict[str, Any]:
     }
 
 
-def receipt(record: dict[str, Any], digest: str, stored: int = 1) -> dict[str, Any]:
-    """Return a receipt for a record."""
-    return {
+def receipt(
+    record: dict[str, Any],
+    digest: str,
+    stored: int = 1,
+    *,
+    key: SigningKey = KEY,
+    received: str = TIME,
+    **other: Any,
+) -> dict[str, Any]:
+    """Return the signed receipt for a record."""
+    unsigned = {
         "schema": "tera/receipt/1",
         "office": "3516",
         "bench": record["bench"],
@@ -89,8 +109,10 @@ def receipt(record: dict[str, Any], digest: str, stored: int = 1) -> dict[str, A
         "id": record["id"],
         "digest": digest,
         "stored": stored,
-        "received": TIME,
+        "received": received,
+        **other,
     }
+    return sign(unsigned, key)
 
 
 async def verify_once(outbox: Outbox, bench: str, **other: Any) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from acquisition.hands import Hand, SimulatedHand
 from acquisition.job import Job
 from acquisition.session import Event, Recorded, run
 from acquisition.station import Running
+from broker.keyring import as_toml
 from drivers.physics import ScalePhysics
 from drivers.simulated_scale import SimulatedScale
 from tests.mosquitto import PUBLISH, Mosquitto
-from tests.records import TIME
+from tests.records import KNOWN, TIME
 
 ROOT = Path(__file__).parent.parent
 
@@ -132,7 +133,9 @@ def scale_bench(n: int = 1, **changed: Any) -> str:
 def write_station(folder: Path, *benches: str, broker: int = NOBODY, more: str = "") -> Path:
     """Write a configuration and return its path; ``more`` goes before the benches."""
     file = folder / "config.toml"
-    file.write_text(HEAD.format(broker=broker) + more + "".join(benches), encoding="utf-8")
+    trusted = as_toml(KNOWN, "[[records.trusted]]")
+    text = HEAD.format(broker=broker) + trusted + more + "".join(benches)
+    file.write_text(text, encoding="utf-8")
     return file
 
 

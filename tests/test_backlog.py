@@ -30,12 +30,26 @@ def test_what_has_no_receipt_goes_out_again_after_growing_pauses() -> None:
 
 def test_a_record_that_is_never_receipted_does_not_block_the_later_ones_for_ever() -> None:
     backlog = Backlog(1, 1.0, 8.0)
-    for now in range(4):
+    for now in range(3):
         backlog.sent(1, float(now))
     assert backlog.room == 0
+    backlog.sent(1, 3.0)
     backlog.receipted(2)
     assert backlog.room == 1
     assert 1 in backlog.due(100.0)
+
+
+def test_when_all_that_is_out_is_stuck_one_more_may_try() -> None:
+    backlog = Backlog(2, 1.0, 8.0)
+    for now in range(4):
+        assert backlog.room == (2 if now == 0 else 0)
+        backlog.sent(1, float(now))
+        backlog.sent(2, float(now))
+    assert backlog.room == 1
+    backlog.sent(3, 4.0)
+    assert backlog.room == 0
+    backlog.receipted(3)
+    assert backlog.room == 2
 
 
 @given(st.lists(st.tuples(st.sampled_from(["sent", "receipted", "forget"]), st.integers(1, 9))))

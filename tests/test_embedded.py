@@ -15,7 +15,7 @@ from broker.outbox import Outbox
 from broker.publisher import Publisher, reach
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
-from tests.records import SOFTWARE, verify_once
+from tests.records import SOFTWARE, TRUST, the_key, verify_once
 
 
 async def test_the_main_job_runs_over_it_and_nothing_is_left(
@@ -25,8 +25,8 @@ async def test_the_main_job_runs_over_it_and_nothing_is_left(
     store = await RecordStore.open(tmp_path / "records.sqlite")
     try:
         async with embedded_broker() as address:
-            publisher = Publisher(outbox, address, "3516", {"a": True, "b": True}, SOFTWARE)
-            subscriber = Subscriber(store, address, "3516")
+            publisher = Publisher(outbox, address, "3516", {"a": True, "b": True}, SOFTWARE, TRUST)
+            subscriber = Subscriber(store, address, "3516", the_key)
             tasks = [asyncio.create_task(s.run()) for s in (subscriber, publisher)]
             async with asyncio.timeout(30):
                 made = [

@@ -16,7 +16,7 @@ from broker.record import encode, validate
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, SUBSCRIBE, Mosquitto
-from tests.records import until
+from tests.records import the_key, until
 from tests.stations import (
     job_of,
     line_with,
@@ -122,7 +122,7 @@ async def test_each_verdict_is_stored_once_although_the_broker_dies_in_the_middl
     await broker.start()
     settings = settings_of(tmp_path, scale_bench(1), scale_bench(2), broker=broker.port)
     store = await RecordStore.open(tmp_path / "records.sqlite")
-    subscriber = Subscriber(store, broker.address(protocol), settings.office.code)
+    subscriber = Subscriber(store, broker.address(protocol), settings.office.code, the_key)
     heard = tmp_path / "heard"
     async with (
         records_system(store, subscriber),
@@ -171,7 +171,7 @@ async def test_a_service_killed_in_the_middle_of_runs_loses_and_doubles_nothing(
     config = write_station(tmp_path, scale_bench(1), broker=broker.port)
     settings = load_station(config)
     store = await RecordStore.open(tmp_path / "records.sqlite")
-    subscriber = Subscriber(store, broker.address(), settings.office.code)
+    subscriber = Subscriber(store, broker.address(), settings.office.code, the_key)
     async with records_system(store, subscriber), asyncio.timeout(60):
         await subscriber.ready.wait()
         for life in range(DEATHS):

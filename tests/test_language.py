@@ -28,6 +28,7 @@ from acquisition.language import catalogue, choose, t
 from broker.committer import Committer
 from broker.failure import OutboxFailed
 from broker.record import schema_names
+from broker.sqlite_file import SqliteFile
 from calibration.sheet import STAGES
 from calibration.verification import Verdict
 from drivers.codecs import codec_named
@@ -54,7 +55,10 @@ CARRIES = {
     "ConflictingRecord",
     "BadRecord",
     "StoreFailed",
+    "Untrusted",
+    "BadSecret",
     "_failure",
+    "failure",
 }
 """Values that carry a sentence to be said later."""
 WORDS = {*Condition, *Origin, *Verdict, *STAGES, *schema_names()}
@@ -68,8 +72,9 @@ ENGLISH = re.compile(
 )
 TYPED = re.compile(
     r"'[^']*'|\"[^\"]*\"|--[a-z]+|\S*/\S*|\S*_\S*|initial|subsequent|config\.toml|office\.\w+"
+    r"|tera sheet|\n +sheet (?= +)"
 )
-"""What stays English because somebody types it: quoted, options, paths, addresses, keys."""
+"""What stays English because somebody types it: quoted, options, paths, addresses, commands."""
 
 
 def english_in(text: str) -> list[str]:
@@ -409,7 +414,7 @@ async def test_what_is_said_of_a_damaged_outbox_is_translated(tmp_path: Path) ->
     file = tmp_path / "x.sqlite"
     file.write_bytes(b"no database " * 500)
     with pytest.raises(OutboxFailed) as caught:
-        await Committer.open(file, "", OutboxFailed)
+        await Committer.open(SqliteFile(file, "outbox"), OutboxFailed)
     assert sentence(caught.value).endswith("(bukan berkas basis data)")
 
 

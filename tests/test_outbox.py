@@ -1,6 +1,7 @@
 """The committed row is the verdict: whatever happens after COMMIT, it is there."""
 
 import asyncio
+import importlib.resources
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from broker.record import decode, digest, encode
 from tests.records import TIME, receipt, start, verdict, verify_once
 
 ROOT = Path(__file__).parents[1]
+SEAL = ("key", "signature")
 
 
 @pytest.fixture
@@ -283,18 +285,29 @@ async def test_one_refused_record_does_not_take_its_companions_with_it(outbox: O
     "statement",
     [
         "DELETE FROM record",
-        "UPDATE record SET body = x'00'",
+        "DELETE FROM content",
+        "DELETE FROM delivery",
+        "DELETE FROM receipt",
+        "UPDATE content SET body = x'00'",
         "UPDATE record SET number = 7",
         "UPDATE record SET trial = 0",
+        "UPDATE receipt SET body = x'00'",
+        "UPDATE delivery SET receipt = NULL",
+        "UPDATE delivery SET stored_number = 9",
+        "UPDATE delivery SET archive = 1",
+        "REPLACE INTO delivery (seq, bench) VALUES (1, 'meja')",
     ],
 )
 async def test_rows_are_never_changed_or_deleted(
     path: Path, outbox: Outbox, statement: str
 ) -> None:
-    await verify_once(outbox, "meja")
+    record = await verify_once(outbox, "meja")
+    begun = {**start("meja", record["id"]), "number": 1}
+    [row, _] = await outbox.pending(2)
+    await outbox.stamp_receipt(receipt(begun, row.digest))
     other = sqlite3.connect(path)
     try:
-        with pytest.raises(sqlite3.IntegrityError, match="rows are"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"are never|are only|stays stamped"):
             other.execute(statement)
     finally:
         other.close()
@@ -317,18 +330,43 @@ async def test_a_receipt_stamps_only_the_row_it_is_for(outbox: Outbox) -> None:
         (receipt({**record, "id": "unknown"}, digest(record)), BadRecord),
         (receipt({**record, "bench": "other"}, digest(record)), BadRecord),
         (receipt(record, "sha256:" + "0" * 64), ConflictingRecord),
-        ({**good, "stored": 0}, BadRecord),
-        ({**good, "digest": None}, BadRecord),
     ]:
-        with pytest.raises(error):
-            await outbox.stamp_receipt(wrong)
+        stamped = await outbox.stamp_receipt(wrong)
+        assert (stamped.seqs, [type(t) for t in stamped.troubles]) == ((), [error])
     assert (await outbox.counts()).waiting == 2
-    await outbox.stamp_receipt(good)
-    await outbox.stamp_receipt(good)
+    assert (await outbox.stamp_receipt(good)).seqs == (2,)
+    assert (await outbox.stamp_receipt(good)).seqs == (2,)
     assert await outbox.stored_number(record["id"]) == 41
-    with pytest.raises(ConflictingRecord, match="number 41, and now as number 42"):
-        await outbox.stamp_receipt({**good, "stored": 42})
+    [trouble] = (await outbox.stamp_receipt({**good, "stored": 42})).troubles
+    assert "number 41, and now as number 42" in str(trouble)
     assert [row.kind for row in await outbox.pending(9)] == ["start"]
+
+
+async def test_one_receipt_for_several_records_stamps_each_and_is_kept_once(
+    path: Path, outbox: Outbox
+) -> None:
+    made = [await verify_once(outbox, "meja") for _ in range(3)]
+    rows = await outbox.pending(99)
+    entries = [
+        {"kind": row.kind, "id": row.id, "digest": row.digest, "stored": at}
+        for at, row in enumerate(rows, 7)
+    ]
+    entries.insert(2, {**entries[0], "id": "unknown"})
+    together = {
+        "schema": "tera/receipts/1",
+        "office": "3516",
+        "bench": "meja",
+        "records": entries,
+        "received": TIME,
+    }
+    stamped = await outbox.stamp_receipt(together)
+    assert (len(stamped.seqs), len(stamped.troubles)) == (6, 1)
+    assert [await outbox.stored_number(record["id"]) for record in made] == [8, 10, 12]
+    await outbox.stamp_receipt(together)
+    kept = await outbox._committer.read(
+        lambda db: db.execute("SELECT body FROM receipt").fetchall()
+    )
+    assert kept == [(encode(together),)]
 
 
 async def test_what_another_program_commits_is_noticed(path: Path, outbox: Outbox) -> None:
@@ -344,25 +382,108 @@ async def test_what_another_program_commits_is_noticed(path: Path, outbox: Outbo
         await second.close()
 
 
+ORDER = {
+    "schema": "tera/order/1",
+    "order": "P-7",
+    "instruments": ["timbangan-1", "timbangan-2"],
+    "received": TIME,
+}
+
+
+async def remaining(outbox: Outbox) -> list[tuple[int, tuple[str, ...]]]:
+    return [(order.opening, order.remaining) for order in await outbox.orders()]
+
+
 async def test_an_order_is_new_once_and_open_until_it_is_withdrawn(outbox: Outbox) -> None:
-    order = {
-        "schema": "tera/order/1",
-        "order": "P-7",
-        "instruments": ["timbangan-1"],
-        "received": TIME,
-    }
-    assert await outbox.put_order(order)
-    assert not await outbox.put_order(order)
-    assert await outbox.put_order({**order, "instruments": ["timbangan-1", "timbangan-2"]})
-    [found] = await outbox.orders(begun=False)
+    assert await outbox.put_order({**ORDER, "instruments": ["timbangan-1"]})
+    assert not await outbox.put_order({**ORDER, "instruments": ["timbangan-1"]})
+    assert await outbox.put_order(ORDER)
+    [found] = await outbox.orders()
     assert found.instruments == ("timbangan-1", "timbangan-2")
-    await begin(outbox, "meja", order="P-7")
-    assert await outbox.orders(begun=False) == []
-    assert await outbox.orders() == [found]
     await outbox.close_order("P-7")
     assert await outbox.orders() == []
     with pytest.raises(BadRecord, match="instruments"):
-        await outbox.put_order({**order, "instruments": []})
+        await outbox.put_order({**ORDER, "instruments": []})
+
+
+async def test_an_instrument_of_an_order_is_done_with_its_verdict_and_not_with_its_start(
+    outbox: Outbox,
+) -> None:
+    """Known fault: an order of several counted as begun, and was forgotten, at its first run."""
+    await outbox.put_order(ORDER)
+    begun, _ = await begin(outbox, "meja", order="P-7", subject="timbangan-1")
+    assert await remaining(outbox) == [(1, ("timbangan-1", "timbangan-2"))]
+    await outbox.abandon(begun["id"], "power cut")
+    assert await remaining(outbox) == [(1, ("timbangan-1", "timbangan-2"))]
+    await verify_once(outbox, "meja", order="P-7", subject="timbangan-1")
+    assert await remaining(outbox) == [(1, ("timbangan-2",))]
+    await verify_once(outbox, "meja", order="P-8", subject="timbangan-2")
+    assert await remaining(outbox) == [(1, ("timbangan-2",))]
+    await outbox.put_order({**ORDER, "instruments": [*ORDER["instruments"], "timbangan-3"]})
+    assert await remaining(outbox) == [(2, ("timbangan-2", "timbangan-3"))]
+    await verify_once(outbox, "meja", order="P-7", subject="timbangan-2")
+    await verify_once(outbox, "meja", order="P-7", subject="timbangan-3")
+    assert await remaining(outbox) == [(2, ())]
+
+
+async def test_an_order_that_is_withdrawn_and_published_again_unchanged_is_a_new_one(
+    outbox: Outbox,
+) -> None:
+    await outbox.put_order(ORDER)
+    await verify_once(outbox, "meja", order="P-7", subject="timbangan-1")
+    await outbox.close_order("P-7")
+    assert await outbox.put_order(ORDER)
+    assert await remaining(outbox) == [(2, ("timbangan-1", "timbangan-2"))]
+    await verify_once(outbox, "meja", order="P-7", subject="timbangan-1")
+    assert await remaining(outbox) == [(2, ("timbangan-2",))]
+
+
+_FIRST = importlib.resources.files("broker.migrations").joinpath("outbox", "0001_rows.sql")
+
+
+async def test_an_outbox_of_the_first_version_is_taken_over_with_its_stamps(path: Path) -> None:
+    """Its receipts were not signed: what is stamped stays stamped."""
+    begun = {**start("meja"), "number": 1}
+    ended = verdict(begun, 1)
+    unsigned = {k: v for k, v in receipt(begun, digest(begun)).items() if k not in SEAL}
+    with sqlite3.connect(path) as old:
+        old.executescript(_FIRST.read_text("utf-8"))
+        for seq, record, stamp in ((4, begun, encode(unsigned)), (5, ended, None)):
+            old.execute(
+                "INSERT INTO record VALUES (?, ?, ?, 'meja', 1, 0, 'P-7', ?, ?, NULL, ?, ?, ?, ?, ?)",
+                (
+                    seq,
+                    str(record["schema"]).split("/")[1],
+                    record["id"],
+                    digest(record),
+                    encode(record),
+                    *(TIME, TIME, 17 if stamp else None, TIME if stamp else None, stamp),
+                ),
+            )
+        old.execute("INSERT INTO ordered VALUES ('P-7', ?, ?, NULL)", (encode(ORDER), TIME))
+    old.close()
+    outbox = await Outbox.open(path)
+    try:
+        [row] = await outbox.pending(9)
+        assert (row.seq, row.kind, row.body) == (5, "verdict", encode(ended))
+        assert await remaining(outbox) == [(1, ())]  # it counted as begun, and cannot tell more
+        [again, _] = await outbox.numbered("meja", [(1, 1)], 9)
+        assert (again.kind, again.body) == ("start", encode(begun))
+        stamped = await outbox.stamp_receipt(receipt(begun, digest(begun), stored=17))
+        assert (stamped.seqs, stamped.troubles) == ((4,), ())
+        assert (await begin(outbox, "meja"))[1] == 2
+    finally:
+        await outbox.close()
+    await (await Outbox.open(path)).close()  # once more, with nothing left to do
+
+
+async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    await (await Outbox.open(path)).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("INSERT INTO migration VALUES (99, '0099_more.sql', ?)", (TIME,))
+    newer.close()
+    with pytest.raises(OutboxFailed, match="written by a newer version"):
+        await Outbox.open(path)
 
 
 def program(text: str, path: Path) -> "subprocess.Popen[bytes]":

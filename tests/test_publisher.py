@@ -21,8 +21,9 @@ from broker.live import LiveBuffer
 from broker.outbox import Outbox
 from broker.publisher import Publisher, reach
 from broker.record import decode, digest, encode, validate
+from broker.seal import SigningKey
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, SUBSCRIBE, Mosquitto, free_port
-from tests.records import SOFTWARE, TIME, receipt, until, verify_once
+from tests.records import SOFTWARE, TIME, TRUST, receipt, until, verify_once
 
 pytestmark = pytest.mark.skipif(None in (PROGRAM, SUBSCRIBE, PUBLISH), reason=MISSING)
 ROOT = Path(__file__).parents[1]
@@ -62,6 +63,7 @@ def make(outbox: Outbox, mosquitto: Mosquitto, **settings: Any) -> Publisher:
         "3516",
         settings.pop("benches", {"meja": False}),
         SOFTWARE,
+        TRUST,
         **{"publish_again": 0.2, "longest_pause": 1.0, **settings},
     )
 
@@ -147,30 +149,55 @@ async def test_a_forged_receipt_is_refused_counted_and_never_stamps(
 ) -> None:
     publisher = make(outbox, mosquitto)
     record = await verify_once(outbox, "meja")
-    good = receipt(record, digest(record))
+    own = digest(record)
+    good = receipt(record, own)
+    unsigned = {name: value for name, value in good.items() if name not in ("key", "signature")}
     forged = [
         b"",
         b"no json",
-        encode({**good, "digest": "sha256:" + "0" * 64}),
-        encode({**good, "id": "unknown"}),
-        encode({**good, "bench": "other"}),
-        encode({**good, "office": "9999"}),
-        encode({**good, "stored": -1}),
-        encode({**good, "kind": "abandonment"}),
+        encode(unsigned),
+        encode({**good, "stored": 2}),  # altered after it was signed
+        encode({**good, "signature": "A" * 86 + "=="}),
+        encode({**good, "signature": "no base64"}),
+        encode({**good, "signature": None}),
+        encode({**good, "key": "k-0123456789abcdef"}),
+        encode(receipt(record, own, key=SigningKey.generate())),
+        encode(receipt(record, own, received="2025-12-31T23:59:59.999Z")),
+        encode(receipt(record, own, received="2100-01-01T00:00:00.000Z")),
+        encode(receipt(record, own, received="yesterday")),
+        encode(receipt(record, "sha256:" + "0" * 64)),
+        encode(receipt({**record, "id": "unknown"}, own)),
+        encode(receipt({**record, "bench": "other"}, own)),
+        encode(receipt(record, own, office="9999")),
+        encode(receipt(record, own, stored=-1)),
+        encode(receipt(record, own, kind="abandonment")),
         encode(record),
     ]
     async with at_work(publisher), listening(mosquitto) as client:
-        for body in forged:
-            await client.publish(TOPICS.receipts("meja"), body, qos=1)
-        await until(lambda: publisher.refused == len(forged))
+        for _ in range(3):
+            for body in forged:
+                await client.publish(TOPICS.receipts("meja"), body, qos=1)
+        await until(lambda: publisher.refused == 3 * len(forged))
         assert (await outbox.counts()).waiting == 2
         await client.publish(Topics("3516", trial=True).receipts("meja"), encode(good), qos=1)
         await client.publish(TOPICS.receipts("meja"), encode(good), qos=1)
         async with asyncio.timeout(20):
             while await outbox.stored_number(record["id"]) is None:
                 await asyncio.sleep(0.01)
-    assert publisher.refused == len(forged)
-    assert caplog.text.count("refused on") == len(forged)
+    assert publisher.refused == 3 * len(forged)
+    said = [r.message for r in caplog.records if "refused on" in r.message]
+    assert len(said) == len(set(said))  # each is named once
+    assert 12 <= len(said) < len(forged)  # some say the same
+    for sentence in (
+        "has no signature",
+        "k-0123456789abcdef, which is not trusted here",
+        "does not fit",
+        "counts from 2026-01-01 to 2099-12-31 only",
+        "for other bytes",
+        "which is not here",
+        "for another bench",
+    ):
+        assert any(sentence in line for line in said), sentence
 
 
 async def test_a_bench_says_online_its_faults_and_offline_when_it_is_stopped(
@@ -198,11 +225,12 @@ import asyncio, sys
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
 from broker.publisher import Publisher
+from broker.seal import Trust
 async def main():
     outbox = await Outbox.open(sys.argv[1])
     address = BrokerAddress("127.0.0.1", int(sys.argv[2]))
     benches = {"meja": False, "meja-2": False}
-    await Publisher(outbox, address, "3516", benches, {"name": "t", "version": "1"}).run()
+    await Publisher(outbox, address, "3516", benches, {"name": "t", "version": "1"}, Trust()).run()
 asyncio.run(main())
 """
 

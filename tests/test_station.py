@@ -24,6 +24,7 @@ from drivers.indication import Condition, Indication
 from drivers.register_map import load_map
 from drivers.simulated_meter import SimulatedMeter
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
+from tests.records import the_key
 from tests.stations import (
     METER_BENCH,
     hand_on,
@@ -258,7 +259,7 @@ async def test_a_run_of_a_program_that_was_killed_becomes_an_abandonment_at_the_
 @asynccontextmanager
 async def records_system(settings: Station, broker: Mosquitto) -> AsyncIterator[RecordStore]:
     store = await RecordStore.open(settings.store.records)
-    subscriber = Subscriber(store, broker.address(), settings.office.code)
+    subscriber = Subscriber(store, broker.address(), settings.office.code, the_key)
     task = asyncio.create_task(subscriber.run())
     try:
         yield store

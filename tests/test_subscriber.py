@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,12 @@ from broker.address import BrokerAddress, Protocol, Topics
 from broker.connection import Connector
 from broker.outbox import Outbox
 from broker.publisher import Publisher
-from broker.record import digest, encode
+from broker.record import decode, digest, encode
+from broker.rows import acknowledged
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
-from tests.records import SOFTWARE, receipt, start, until, verdict, verify_once
+from tests.records import SOFTWARE, TRUST, receipt, start, the_key, until, verdict, verify_once
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
@@ -58,7 +60,7 @@ async def at_work(*services: Publisher | Subscriber) -> AsyncIterator[None]:
 
 def publisher(outbox: Outbox, address: BrokerAddress, **benches: bool) -> Publisher:
     return Publisher(
-        outbox, address, "3516", benches, SOFTWARE, publish_again=0.3, longest_pause=2.0
+        outbox, address, "3516", benches, SOFTWARE, TRUST, publish_again=0.3, longest_pause=2.0
     )
 
 
@@ -83,7 +85,8 @@ async def test_a_verdict_is_stored_and_receipted_over_each_mqtt_version(
     await mosquitto.start()
     address = mosquitto.address(protocol)
     async with at_work(
-        publisher(outbox, address, meja=False, tiruan=True), Subscriber(store, address, "3516")
+        publisher(outbox, address, meja=False, tiruan=True),
+        Subscriber(store, address, "3516", the_key),
     ):
         made = [await verify_once(outbox, "meja"), await verify_once(outbox, "tiruan", trial=True)]
         async with asyncio.timeout(20):
@@ -113,7 +116,7 @@ async def test_every_verdict_is_stored_once_when_the_broker_is_killed_in_the_mid
                 await back.wait()
 
     publishing = publisher(outbox, mosquitto.address(), meja=False, tiruan=True)
-    subscriber = Subscriber(store, mosquitto.address(), "3516")
+    subscriber = Subscriber(store, mosquitto.address(), "3516", the_key)
     async with at_work(publishing, subscriber), asyncio.TaskGroup() as group:
         group.create_task(work("meja", False))
         group.create_task(work("tiruan", True))
@@ -136,7 +139,9 @@ async def test_a_broker_that_is_away_at_the_start_does_not_stop_the_bench(
     mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
 ) -> None:
     address = mosquitto.address()
-    async with at_work(publisher(outbox, address, meja=False), Subscriber(store, address, "3516")):
+    async with at_work(
+        publisher(outbox, address, meja=False), Subscriber(store, address, "3516", the_key)
+    ):
         made = [await verify_once(outbox, "meja") for _ in range(20)]
         assert (await outbox.counts()).waiting == 40
         await mosquitto.start()
@@ -152,12 +157,13 @@ from broker.address import BrokerAddress
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 class Stuck(RecordStore):
-    async def keep(self, record, body):
-        print(record["id"], flush=True)
+    async def keep_all(self, items):
+        for record, _ in items:
+            print(record["id"], flush=True)
         await asyncio.Event().wait()
 async def main():
     store = await Stuck.open(sys.argv[1])
-    subscriber = Subscriber(store, BrokerAddress("127.0.0.1", int(sys.argv[2])), "3516")
+    subscriber = Subscriber(store, BrokerAddress("127.0.0.1", int(sys.argv[2])), "3516", lambda: None)
     await subscriber.run()
 asyncio.run(main())
 """
@@ -185,7 +191,7 @@ async def test_a_records_system_killed_between_arrival_and_commit_still_gets_eve
             store = await RecordStore.open(path)
             try:
                 assert await store.count() == 0
-                async with at_work(Subscriber(store, mosquitto.address(), "3516")):
+                async with at_work(Subscriber(store, mosquitto.address(), "3516", the_key)):
                     async with asyncio.timeout(30):
                         await outbox.wait_until_receipted()
                 await assert_everything_is_stored_once(outbox, store, made)
@@ -216,7 +222,7 @@ async def test_malformed_foreign_and_oversized_messages_are_refused_and_counted(
         "a receipt": encode(receipt(good, digest(good))),
         "too large": b" " * (4 * 1024 * 1024 + 1),
     }
-    subscriber = Subscriber(store, mosquitto.address(), "3516")
+    subscriber = Subscriber(store, mosquitto.address(), "3516", the_key)
     async with at_work(subscriber), Connector(mosquitto.address()).connect("vandal") as client:
         async with asyncio.timeout(30):
             await subscriber.ready.wait()
@@ -236,15 +242,17 @@ async def test_a_contradicting_verdict_is_kept_aside_loudly_and_gets_no_receipt(
     first = verdict(start("meja"), 1)
     second = {**first, "verdict": "nonconforming"}
     topics = Topics("3516")
-    subscriber = Subscriber(store, mosquitto.address(), "3516")
+    subscriber = Subscriber(store, mosquitto.address(), "3516", the_key)
     async with at_work(subscriber), Connector(mosquitto.address()).connect("bench") as client:
         async with asyncio.timeout(30):
             await subscriber.ready.wait()
             await client.subscribe(topics.receipts("meja"), qos=1)
             for record in (first, second, first):
                 await client.publish(topics.verdict(first["id"]), encode(record), qos=1)
-            receipts = [await anext(client.messages), await anext(client.messages)]
-    assert [digest(first) in bytes(r.payload).decode() for r in receipts] == [True, True]
+            said: list[dict[str, Any]] = []
+            while len(said) < 2:
+                said += acknowledged(decode(bytes((await anext(client.messages)).payload)))
+    assert [entry["digest"] for entry in said] == [digest(first)] * 2
     assert (subscriber.accepted, subscriber.refused) == (2, 1)
     assert "CONFLICT" in caplog.text
     assert [conflict.body for conflict in await store.conflicts()] == [encode(second)]

@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from acquisition.config import Bench, Instrument, Station, load_station
+from acquisition.config import Bench, Instrument, Records, Station, load_station
 from acquisition.faults import Abandoned, BadInput, sentence
 from acquisition.language import choose, t
 from acquisition.output import console, print_json, progress_console, table, word
@@ -25,6 +26,7 @@ from acquisition.session import PointObserved, Recorded, Started, run
 from acquisition.station import Running, is_trial, running
 from acquisition.verdict_page import VerificationTable
 from broker.embedded import embedded_broker
+from broker.keyring import Signer, as_setting, in_charge, make_key, read_keys
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 
@@ -58,22 +60,39 @@ def main(arguments: argparse.Namespace) -> int:
     store = settings.store.model_copy(
         update={"outbox": folder / "outbox.sqlite", "records": folder / "records.sqlite"}
     )
+    signer = _own_keys(folder / "keys")
     return asyncio.run(
         _demo(
-            settings.model_copy(update={"bench": simulated, "store": store}),
+            settings.model_copy(
+                update={"bench": simulated, "store": store, "records": _trusting(signer)}
+            ),
+            signer,
             arguments.json,
             arguments.svg,
         )
     )
 
 
-async def _demo(settings: Station, as_json: bool, picture: Path | None) -> int:
-    records = settings.store.records
+def _own_keys(folder: Path) -> Signer:
+    """Make the keys of the demonstration's records system, unless an earlier one made them."""
+    today = datetime.now(UTC).date()
+    if not folder.is_dir() or in_charge(read_keys(folder), today) is None:
+        make_key(folder, today, today + timedelta(days=365))
+    return Signer(folder)
+
+
+def _trusting(signer: Signer) -> Records:
+    """Return the settings of a station that trusts the demonstration's keys and no other."""
+    return Records.model_validate({"trusted": [as_setting(key) for key in signer.known]})
+
+
+async def _demo(settings: Station, signer: Signer, as_json: bool, picture: Path | None) -> int:
+    records = Path(settings.store.records)
     records.parent.mkdir(parents=True, exist_ok=True)
     store = await RecordStore.open(records)
     try:
         async with embedded_broker() as address:
-            subscriber = Subscriber(store, address, settings.office.code)
+            subscriber = Subscriber(store, address, settings.office.code, signer.key)
             receiving = asyncio.create_task(subscriber.run(), name="records system")
             try:
                 async with asyncio.timeout(_RECEIPTS_WITHIN):

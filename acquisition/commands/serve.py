@@ -10,7 +10,7 @@ from acquisition.config import Station, load_station
 from acquisition.faults import sentence
 from acquisition.language import choose, t
 from acquisition.session import Recorded, run
-from acquisition.station import Running, running
+from acquisition.station import Running, running, unknown_instruments
 from acquisition.stopping import stop_signal
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 async def _serve(settings: Station) -> int:
     stopped = stop_signal()
-    async with running(settings) as station:
+    async with running(settings, whole=True) as station:
         print(
             t(
                 "the station runs: {benches} benches, {instruments} instruments; SIGTERM stops it",
@@ -62,9 +62,16 @@ async def _work_off_orders(station: Running) -> None:
     A technician takes an order with ``tera verify ORDER``.
     """
     async for order in station.publisher.orders():
+        if strange := unknown_instruments(station.settings, order):
+            log.warning(
+                "order %s names %s, which this station does not have: it waits for another station"
+                " or for a correction",
+                order.order,
+                ", ".join(strange),
+            )
         for bench in station.settings.bench:
             for subject in bench.instrument:
-                if subject.role != "under_test" or subject.name not in order.instruments:
+                if subject.role != "under_test" or subject.name not in order.remaining:
                     continue
                 try:
                     hand = station.simulated_hand(bench, subject)

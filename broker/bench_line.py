@@ -1,0 +1,301 @@
+"""One bench's connection, and what goes over it in both directions.
+
+Out go committed rows until each has its receipt, the bench's state, and live blocks. In come
+receipts, questions for what is missing, and orders. Nothing that comes in is believed because of
+the topic it came on: receipts and questions are signed, and what is refused is counted and named.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.address import BrokerAddress, Topics
+from broker.backlog import Backlog
+from broker.connection import Client, Connector, Message, MqttError, Will, batches, first, pauses
+from broker.failure import BadRecord, BrokerError
+from broker.live import LiveBuffer
+from broker.outbox import Outbox, Row, wait_at_most
+from broker.record import decode, encode, kind_of, timestamp, validate
+from broker.refusals import Refusals
+from broker.seal import Trust
+
+log = logging.getLogger(__name__)
+
+_TOGETHER = 64
+"""Most rows that are handed to the broker at once."""
+_ANSWER = 1000
+"""Most rows that are published again for one question; what is still missing is asked again."""
+_LIVE_EVERY = 0.25
+"""Pause [s] between two live blocks of an instrument."""
+_LOOK_EVERY = 0.5
+"""Pause [s] between two looks for rows that another program has committed."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the benches of a station have in common."""
+
+    outbox: Outbox
+    office: str
+    software: dict[str, str]
+    trust: Trust
+    """Keys whose receipts and questions are taken."""
+    pauses: tuple[float, float]
+    """First and longest pause [s] before a row goes out again."""
+    window: int
+    """Most rows of a bench that are out without a receipt."""
+    live_depth: int
+    moved: Callable[[], None]
+    """Called when a connection came or went."""
+    refusals: Refusals = field(default_factory=Refusals)
+    ordered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, and replaced, when orders should be looked at."""
+
+    def note_order(self) -> None:
+        """Have whoever works off orders look at them again."""
+        self.ordered.set()
+        self.ordered = asyncio.Event()
+
+
+class BenchLine:
+    """One bench's connection; with ``trial`` None it is a bench that is no more."""
+
+    def __init__(
+        self, shared: Shared, name: str, address: BrokerAddress, *, trial: bool | None
+    ) -> None:
+        self.name = name
+        self.online = False
+        self._faults: list[dict[str, str]] = []
+        self._live: dict[str, LiveBuffer] = {}
+        self._news = asyncio.Event()
+        self._shared = shared
+        self._gone = trial is None
+        self._topics = Topics(shared.office, bool(trial))
+        self._receipts = {Topics(shared.office, t).receipts(name) for t in (False, True)}
+        self._orders = {Topics(shared.office, t).order("+")[:-1] for t in (False, True)}
+        self._connector = Connector(address)
+        self._client_id = client_id(address, name)
+        self._backlog = Backlog(shared.window, *shared.pauses)
+        self._questions: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=4)
+        self._connected_at = timestamp()
+
+    @property
+    def dropped(self) -> int:
+        """Count the indications that no live block had room for."""
+        return sum(buffer.dropped for buffer in self._live.values())
+
+    def offer_live(self, instrument: str, payload: Mapping[str, Any]) -> None:
+        """Hand over an indication for the next live block; never waits."""
+        if instrument not in self._live:
+            shared = self._shared
+            self._live[instrument] = LiveBuffer(
+                shared.office, self.name, instrument, shared.live_depth
+            )
+        self._live[instrument].offer(payload)
+
+    def set_faults(self, faults: Iterable[Mapping[str, str]]) -> None:
+        """Say what is wrong; an empty list when nothing is."""
+        self._faults = [dict(fault) for fault in faults]
+        self._news.set()
+
+    async def run(self) -> None:
+        """Serve the bench until cancelled; a broker that is away is tried again for ever."""
+        tries = 0
+        while True:
+            try:
+                self._connected_at = timestamp()
+                async with self._connector.connect(self._client_id, will=self._will()) as client:
+                    log.info("bench %s: connected, MQTT %s", self.name, self._connector.version)
+                    tries = 0
+                    await self._serve(client)
+            except* (MqttError, BrokerError) as group:
+                level = logging.WARNING if tries == 0 else logging.DEBUG
+                log.log(level, "bench %s: %s; verdicts wait on disk", self.name, first(group))
+            finally:
+                self.online = False
+                self._shared.moved()
+            await asyncio.sleep(pauses(tries))
+            tries += 1
+
+    def _will(self) -> Will | None:
+        if self._gone:
+            return None
+        return Will(self._topics.state(self.name), self._state("offline"), 1, True)
+
+    async def _serve(self, client: Client) -> None:
+        for topic in self._receipts:
+            await client.subscribe(topic, qos=1)
+        if not self._gone:
+            for prefix in self._orders:
+                await client.subscribe(f"{prefix}+", qos=1)
+            await self._say(client, "online")
+        self.online = True
+        self._shared.moved()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(client))
+                group.create_task(self._drain(client))
+                group.create_task(self._answer(client))
+                if not self._gone:
+                    group.create_task(self._report(client))
+                    group.create_task(self._show(client))
+        finally:
+            if not self._gone:
+                with suppress(MqttError):  # a broken connection speaks its last will instead
+                    await self._say(client, "offline", within=2.0)
+
+    async def _listen(self, client: Client) -> None:
+        async for batch in batches(client, 256):
+            await asyncio.gather(*(self._hear(message) for message in batch))
+
+    async def _hear(self, message: Message) -> None:
+        topic = str(message.topic)
+        try:
+            if topic in self._receipts:
+                await self._take_receipt(topic, bytes(message.payload))
+            elif topic.rpartition("/")[0] + "/" in self._orders:
+                await self._take_order(topic, bytes(message.payload))
+            else:  # amqtt hands over every retained message, whatever was subscribed to
+                log.debug("bench %s: not asked for: %s", self.name, topic)
+        except BrokerError as error:
+            self._shared.refusals.note(self.name, topic, error)
+
+    async def _take_receipt(self, topic: str, body: bytes) -> None:
+        """Take what the records system says to this bench, once its signature is found good."""
+        said = decode(body)
+        kind = kind_of(said)
+        if kind not in ("receipt", "receipts", "missing"):
+            raise BadRecord("a {kind} was expected here, not a {found}", kind="receipt", found=kind)
+        if said.get("office") != self._shared.office or said.get("bench") != self.name:
+            raise BadRecord(
+                "a receipt for another bench, {bench}", bench=repr(said.get("bench"))[:80]
+            )
+        signed = said.get("asked" if kind == "missing" else "received")
+        self._shared.trust.check(said, signed=signed if isinstance(signed, str) else "")
+        validate(said)
+        if kind == "missing":
+            with suppress(asyncio.QueueFull):  # it is asked again
+                self._questions.put_nowait(tuple((a, b) for a, b in said["numbers"]))
+            return
+        stamped = await self._shared.outbox.stamp_receipt(said)
+        for seq in stamped.seqs:
+            self._backlog.receipted(seq)
+        for trouble in stamped.troubles:
+            self._shared.refusals.note(self.name, topic, trouble)
+
+    async def _take_order(self, topic: str, body: bytes) -> None:
+        """Keep an order; an empty one closes it."""
+        name = topic.rpartition("/")[2]
+        if not body:  # a retained order that was cleared is finished
+            await self._shared.outbox.close_order(name)
+            return
+        order = decode(body)
+        validate(order, kind="order")
+        if order["order"] != name:
+            raise BadRecord(
+                "the order {order} came on the topic of another one", order=order["order"]
+            )
+        await self._shared.outbox.put_order(order)
+        self._shared.note_order()  # also where another program has kept it a moment before
+
+    async def _answer(self, client: Client) -> None:
+        """Publish again what the records system lacks, receipted or not, as far as it is here."""
+        while True:
+            asked = await self._questions.get()
+            rows = await self._shared.outbox.numbered(self.name, asked, _ANSWER)
+            for at in range(0, len(rows), _TOGETHER):
+                await client.publish_all(self._messages(rows[at : at + _TOGETHER]))
+            if rows:
+                log.warning(
+                    "bench %s: the records system asked again for %s; %d records went out",
+                    self.name,
+                    asked[:10],
+                    len(rows),
+                )
+                continue
+            files = await self._shared.outbox.archived(self.name, asked[0][0], asked[-1][1])
+            log.error(
+                "bench %s: the records system lacks %s, which is not here%s",
+                self.name,
+                asked[:10],
+                f": it lies in {', '.join(files)}" if files else "",
+            )
+
+    async def _drain(self, client: Client) -> None:
+        """Publish what is pending in order; again, with growing pauses, what has no receipt."""
+        outbox = self._shared.outbox
+        backlog = self._backlog = Backlog(self._shared.window, *self._shared.pauses)
+        while True:
+            change = outbox.change
+            rows = await self._again(backlog)
+            room = min(backlog.room, _TOGETHER)
+            if room:
+                rows += await outbox.pending(room, bench=self.name, after=backlog.last)
+            if rows:
+                await self._publish(client, backlog, rows)
+            else:
+                pause = max(0.0, backlog.next_due(time.monotonic()))
+                await wait_at_most(change, min(pause, _LOOK_EVERY))
+
+    async def _again(self, backlog: Backlog) -> list[Row]:
+        """Return the rows that are due again; forget those another program saw receipted."""
+        due = backlog.due(time.monotonic())[:_TOGETHER]
+        if not due:
+            return []
+        rows = await self._shared.outbox.still_pending(due)
+        for seq in set(due) - {row.seq for row in rows}:
+            backlog.forget(seq)
+        return rows
+
+    async def _publish(self, client: Client, backlog: Backlog, rows: list[Row]) -> None:
+        now = time.monotonic()
+        for row in rows:  # before the receipt can come
+            backlog.sent(row.seq, now)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(client.publish_all(self._messages(rows)))
+            group.create_task(self._shared.outbox.stamp_published(rows))
+
+    def _messages(self, rows: Iterable[Row]) -> list[tuple[str, bytes]]:
+        office = self._shared.office
+        return [(Topics(office, row.trial).record(row.kind, row.id), row.body) for row in rows]
+
+    async def _report(self, client: Client) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._say(client, "online")
+
+    async def _show(self, client: Client) -> None:
+        while True:
+            await asyncio.sleep(_LIVE_EVERY)
+            for instrument, buffer in list(self._live.items()):
+                block = buffer.take_block()
+                if block is not None:
+                    await client.publish(self._topics.live(self.name, instrument), block, qos=0)
+
+    async def _say(self, client: Client, state: str, *, within: float = 10.0) -> None:
+        topic = self._topics.state(self.name)
+        await client.publish(topic, self._state(state), qos=1, retain=True, timeout=within)
+
+    def _state(self, state: str) -> bytes:
+        return encode(
+            {
+                "schema": "tera/state/1",
+                "office": self._shared.office,
+                "bench": self.name,
+                "state": state,
+                "connected": self._connected_at,
+                "faults": self._faults,
+                "software": self._shared.software,
+            }
+        )
+
+
+def client_id(address: BrokerAddress, name: str) -> str:
+    """Return a fresh client identifier: two programs of a station never push each other out."""
+    return f"{address.client_id}-{name}-{uuid.uuid4().hex[:8]}"

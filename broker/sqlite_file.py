@@ -1,0 +1,105 @@
+"""A database that is one SQLite file: how it is opened, and what its errors mean to people.
+
+Knows durability: WAL, and synchronous=FULL, so that a COMMIT has reached the disk when it returns.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from broker.failure import BrokerError
+from broker.migration import NewerTables, migrate
+
+log = logging.getLogger(__name__)
+
+
+class SqliteFile:
+    """One file; ``family`` names the tables that belong in it."""
+
+    errors: type[Exception] = sqlite3.Error
+
+    def __init__(self, path: Path, family: str, *, busy_timeout: float = 5.0) -> None:
+        """Take the file; ``busy_timeout`` [s] is the longest wait for another program."""
+        self.path = path
+        self.name = str(path)
+        self._family = family
+        self._busy_timeout = busy_timeout
+
+    def connect(self, *, reading: bool) -> sqlite3.Connection:
+        """Open or make the file."""
+        connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if reading:
+                connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def prepare(self, rows: sqlite3.Connection) -> None:
+        """Bring the tables up to date; nothing is changed where one step fails."""
+        self.begin(rows)
+        try:
+            for step in migrate(rows, lambda script: run_script(rows, script), self._family):
+                log.debug("%s: applied %s", self.path, step.name)
+            rows.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                rows.execute("ROLLBACK")
+            raise
+
+    def begin(self, rows: sqlite3.Connection) -> None:
+        """Begin as the one writer."""
+        rows.execute("BEGIN IMMEDIATE")
+
+    def in_transaction(self, rows: sqlite3.Connection) -> bool:
+        """Say whether SQLite has not given up all of it, as when the disk is full."""
+        return rows.in_transaction
+
+    def usable(self, rows: sqlite3.Connection) -> bool:
+        """Say that a file stays open."""
+        return True
+
+    def explain(self, error: Exception, failure: type[BrokerError]) -> BrokerError:
+        """Return the sentence for what SQLite reports."""
+        return explain(error, self.path, failure)
+
+
+def explain(error: Exception, path: Path, failure: type[BrokerError]) -> BrokerError:
+    """Return the sentence for what SQLite reports of a file."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if isinstance(error, NewerTables):
+        text = "{file} was written by a newer version of this program: use that one"
+    elif code == sqlite3.SQLITE_FULL:
+        text = "the disk or {file} is full: make room; what is committed stays"
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        text = "another program holds {file} locked: end it; what is committed stays"
+    elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        text = "{file} is damaged or no such database: keep it and call for help ({why})"
+    elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        text = "cannot open or write {file}: check the folder and its permissions"
+    else:
+        text = "{file} failed: {why}"
+    return failure(text, file=path, why=error)
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Run several statements in the transaction that is open; ``executescript`` would commit it."""
+    for statement in _statements(script):
+        connection.execute(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script at the semicolons that end a statement: those of a trigger's body do not."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
