@@ -189,16 +189,17 @@ def neck_scale(case: CapacityCase) -> DraftTest | None:
     clause = requirement_clause(case.table, "neck_scale")
     points: list[DraftPoint] = []
     for side, volume in covered:
-        failure = Reason(
-            "neck-scale-short",
-            "the scale of the neck covers {volume} {side} the mark, less than {least} ({clause}).",
-            {
-                "volume": str(volume),
-                "side": side,
-                "least": f"{printed(least):f} {largest.unit}",
-                "clause": clause,
-            },
+        template = (
+            "the scale of the neck covers {volume} below the mark, less than {least} ({clause})."
+            if side == "below"
+            else "the scale of the neck covers {volume} above the mark, less than {least} ({clause})."
         )
+        values = {
+            "volume": str(volume),
+            "least": f"{printed(least):f} {largest.unit}",
+            "clause": clause,
+        }
+        failure = Reason("neck-scale-short", template, values)
         points.append(
             exact_point(
                 error=volume.exactly(largest.unit),

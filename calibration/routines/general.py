@@ -7,6 +7,7 @@ table's file says. A table of tomorrow is another file.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from calibration.case import Case
@@ -29,6 +30,16 @@ from calibration.standard import Realised
 from calibration.verification import Reason
 
 STANDARDS_CLAUSE = "1/3 of the limit"
+NAMES = MappingProxyType(
+    {
+        "error": "accuracy",
+        "mean": "mean-error",
+        "standard deviation": "standard-deviation",
+        "deviation": "deviation",
+        "preset": "preset-error",
+    }
+)
+"""Names of tests, by what a table judges."""
 NOMINAL = "nominal values"
 """The kind of rule whose limits belong to nominal values: those are named in ``at``."""
 
@@ -163,7 +174,7 @@ def _draft(case: Case[GeneralSheet], test: GeneralTest, found: _Found) -> None:
         points, notes = coupled_wagons(case, test, came)
     found.tests.append(
         DraftTest(
-            _name(asked),
+            NAMES[asked.measured],
             points,
             conditions=_conditions(case, test, came),
             budget=came.budget,
@@ -179,13 +190,6 @@ def _draft(case: Case[GeneralSheet], test: GeneralTest, found: _Found) -> None:
     found.realised += came.realised
     found.provisional |= any(asked.provisional(limit) for limit in came.limits)
     found.judged.append(JudgedTest(test, asked, came, _class(case, test)))
-
-
-def _name(asked: AskedTable) -> str:
-    """Name a test by what its table judges."""
-    return {"error": "accuracy", "mean": "mean-error", "preset": "preset-error"}.get(
-        asked.measured, asked.measured.replace(" ", "-")
-    )
 
 
 def _conditions(case: Case[GeneralSheet], test: GeneralTest, came: Measured) -> dict[str, str]:
