@@ -1,166 +1,55 @@
-"""The physics of a simulated pipe and of the meters in it.
+"""One meter's way of being wrong about the flow through it: seeded, a function of flow and time.
 
-Knows flow set-point, settling, drift, error curve, repeatability and noise, all seeded, and a time
-that can run faster. Refuses to know registers, lines and faults: `drivers.simulated_meter`.
+    e(q)    = curve(q) - 100 slip/q, and -100 below the starting flow           wear
+    total   = integral of q (1 + mean of e over one pulsation / 100) dt
+    error   = e(q) + scatter of this run + k (T - 20 °C) + 100 a/(1 - a)        a: share of air
+
+Knows m³/h, litres and per cent. Refuses to know the liquid's ways (`drivers.simulated_pipe`),
+registers, lines and faults (`drivers.simulated_meter`).
 """
 
-import asyncio
 import math
 import random
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import lru_cache
+from typing import Final
 
-from drivers.errors import BadDriverSettings
+from drivers.simulated_pipe import SimulatedPipe
 
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A stretch of time with one flow set-point."""
-
-    number: int
-    begin: float
-    """Simulated time [s]."""
-    first: float
-    """Flow at the beginning [m³/h]."""
-    target: float
-    """Flow it settles to [m³/h]."""
-    end: float
-    """Simulated time [s] when the valve closes; infinite when it stays open."""
+_PHASES: Final = 12
+"""Looks into one period of pulsation; their mean is exact for curves up to the tenth degree."""
 
 
-class SimulatedPipe:
-    """One liquid, one valve, any number of meters in series."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wear:
+    """What years and installation do to a meter; nothing unless given."""
 
-    def __init__(
-        self,
-        *,
-        settling_time: float = 0.5,
-        temperature: float = 20.0,
-        temperature_drift: float = 0.0,
-        density: Decimal = Decimal("0.9982"),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Fill the pipe: settling time constant [s], °C, K/h, kg/L, clock in s."""
-        self.density = density
-        self._tau = settling_time
-        self._temperature = temperature
-        self._drift = temperature_drift
-        self._clock = clock
-        self._real = clock()
-        self._simulated = 0.0
-        self._rate = 1.0
-        self._segment = _Segment(0, 0.0, 0.0, 0.0, math.inf)
-        self._passed = 0.0
-        self._meters: list[FlowPhysics] = []
+    slip: float = 0.0
+    """Flow that passes uncounted [m³/h]."""
+    start_flow: float = 0.0
+    """Flow below which the meter stands [m³/h]."""
+    air: float = 0.0
+    """Share of air in what passes, about which each run scatters by half."""
+    max_flow: float = math.inf
+    """Flow above which the indicated flow rate stays where it is [m³/h]."""
 
-    def attach(self, meter: "FlowPhysics") -> None:
-        """Put one more meter into the pipe."""
-        self._meters.append(meter)
 
-    @property
-    def time(self) -> float:
-        """Simulated time [s]; it stands still once a delivery is complete."""
-        now = self._simulated + (self._clock() - self._real) * self._rate
-        return min(now, self._segment.end)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """How a meter counts."""
 
-    @property
-    def flow(self) -> float:
-        """True volume flow now [m³/h]."""
-        now = self.time
-        return 0.0 if now >= self._segment.end else self._flow(self._segment, now)
-
-    @property
-    def volume(self) -> float:
-        """True volume that has passed [L]."""
-        return self._passed + self._litres(self._segment, self.time - self._segment.begin)
-
-    @property
-    def temperature(self) -> float:
-        """Temperature of the liquid now [°C]."""
-        return self._temperature + self._drift * self.time / 3600
-
-    @property
-    def segment(self) -> _Segment:
-        """The present stretch of time."""
-        return self._segment
-
-    def _flow(self, segment: _Segment, at: float) -> float:
-        decay = math.exp(-(at - segment.begin) / self._tau) if self._tau > 0 else 0.0
-        return segment.target + (segment.first - segment.target) * decay
-
-    def _litres(self, segment: _Segment, duration: float) -> float:
-        decayed = self._tau * -math.expm1(-duration / self._tau) if self._tau > 0 else 0.0
-        return (segment.target * duration + (segment.first - segment.target) * decayed) / 3.6
-
-    def measured(self, error: Callable[[float], float]) -> float:
-        """Give what a meter with ``error(flow [m³/h])`` [%] has counted in this segment [L].
-
-        Integral of q (1 + e(q)/100) dt: Simpson's rule while the flow settles, exact after that;
-        it depends on the time only, not on how often it was asked.
-        """
-        segment, duration = self._segment, self.time - self._segment.begin
-        settled = 0.0 if segment.first == segment.target else min(duration, 20 * self._tau)
-        total = segment.target * (1 + error(segment.target) / 100) * (duration - settled)
-        intervals = 200
-        step = settled / intervals
-        for index in range(intervals + 1 if settled else 0):
-            flow = self._flow(segment, segment.begin + index * step)
-            weight = 1 if index in (0, intervals) else 4 if index % 2 else 2
-            total += flow * (1 + error(flow) / 100) * weight * step / 3
-        return total / 3.6
-
-    def set_flow(self, flow: Decimal | float) -> None:
-        """Set the valve to a volume flow [m³/h]; the flow settles to it exponentially."""
-        self._begin(float(flow), math.inf, 1.0)
-
-    def _begin(
-        self, target: float, duration: float, rate: float, first: float | None = None
-    ) -> None:
-        now, flow = self.time, self.flow
-        self._simulated, self._real, self._rate = now, self._clock(), 0.0  # time stands still
-        for meter in self._meters:
-            meter.fold()
-        self._passed = self.volume
-        self._simulated, self._real, self._rate = now, self._clock(), rate
-        self._segment = _Segment(
-            self._segment.number + 1, now, flow if first is None else first, target, now + duration
-        )
-
-    async def deliver(
-        self, volume: Decimal | float, flow: Decimal | float, *, within: float = 0.2
-    ) -> float:
-        """Let exactly ``volume`` [L] pass at ``flow`` [m³/h] from standstill to standstill.
-
-        The simulated time runs so fast that it takes ``within`` [s] of real time. Give the
-        simulated duration [s].
-        """
-        if float(volume) <= 0 or float(flow) <= 0:
-            raise BadDriverSettings(
-                "A delivery of {volume} L at {flow} m³/h is none: both must be above 0.",
-                volume=volume,
-                flow=flow,
-            )
-        self._begin(0.0, math.inf, 1.0, first=0.0)
-        probe = _Segment(0, 0.0, 0.0, float(flow), math.inf)
-        low, high = 0.0, float(volume) * 3.6 / float(flow) + self._tau
-        for _ in range(200):
-            middle = (low + high) / 2
-            if self._litres(probe, middle) < float(volume):
-                low = middle
-            else:
-                high = middle
-        self._begin(float(flow), high, high / max(within, 1e-3), first=0.0)
-        await asyncio.sleep(max(0.0, self._segment.end - self.time) / self._rate)
-        self._simulated = self._segment.end  # the event loop may wake a little early
-        self._begin(0.0, math.inf, 1.0, first=0.0)
-        return high
+    start: float = 0.0
+    """Total before the first litre [L]."""
+    rollover: float = math.inf
+    """Total at which it begins at 0 again [L]."""
+    pulses_per_litre: float = 1000.0
+    pulse_rollover: int = 1 << 32
 
 
 class FlowPhysics:
-    """One meter's way of being wrong about the flow through it."""
+    """One meter in one pipe."""
 
     def __init__(
         self,
@@ -170,6 +59,8 @@ class FlowPhysics:
         repeatability: float = 0.0,
         noise: float = 0.0,
         temperature_coefficient: float = 0.0,
+        wear: Wear = Wear(),
+        counter: Counter = Counter(),
         seed: int = 0,
     ) -> None:
         """Describe the meter: curve of (flow [m³/h], error [%]), repeatability and noise as
@@ -179,20 +70,44 @@ class FlowPhysics:
         self._curve = sorted((float(q), float(e)) for q, e in error_curve)
         self._repeatability = repeatability
         self._coefficient = temperature_coefficient
+        self._wear = wear
+        self._counter = counter
         self._seed = seed
         self._noise = noise
         self._random = random.Random(seed)  # noqa: S311 - physics, not secrets
         self._counted = 0.0
+        self._on = True
+        self.overloaded = False
+        """Whether the flow is held to be above what the meter can measure."""
+        self._chance = lru_cache(maxsize=4)(self._chances)
         pipe.attach(self)
 
     def error(self, flow: float) -> float:
         """Give the meter's error [%] at a flow [m³/h], its scatter in this segment included."""
-        # One seeded draw per stretch of flow: the same run scatters the same way every time.
-        draw = random.Random(self._seed * 1_000_003 + self.pipe.segment.number)  # noqa: S311
+        return self._of_flow(flow) + self._of_run()
+
+    def _chances(self, segment: int) -> tuple[float, float]:
+        # Drawn for each stretch of flow: the same run scatters the same way every time.
+        draw = random.Random(self._seed * 1_000_003 + segment)  # noqa: S311
         scatter = draw.gauss(0.0, self._repeatability) if self._repeatability else 0.0
-        return (
-            self._interpolate(flow) + scatter + self._coefficient * (self.pipe.temperature - 20.0)
-        )
+        return scatter, draw.uniform(0.5, 1.5)
+
+    @property
+    def air(self) -> float:
+        """Share of air in what passes now."""
+        return min(self._wear.air * self._chance(self.pipe.segment.number)[1], 0.99)
+
+    def _of_run(self) -> float:
+        """Give what is added at every flow [%]."""
+        scatter, _ = self._chance(self.pipe.segment.number)
+        warmer = self.pipe.temperature - 20.0
+        air = self.air if self._wear.air else 0.0
+        return scatter + self._coefficient * warmer + 100 * air / (1 - air)
+
+    def _of_flow(self, flow: float) -> float:
+        if flow <= 0 or flow < self._wear.start_flow:
+            return -100.0 if flow > 0 else self._interpolate(0.0)
+        return max(self._interpolate(flow) - 100 * self._wear.slip / flow, -100.0)
 
     def _interpolate(self, flow: float) -> float:
         after = bisect_right(self._curve, (flow, math.inf))
@@ -203,21 +118,58 @@ class FlowPhysics:
         (q0, e0), (q1, e1) = self._curve[after - 1], self._curve[after]
         return e0 + (e1 - e0) * (flow - q0) / (q1 - q0)
 
+    def _averaged(self, flow: float) -> float:
+        """Give the error [%] of the volume at a mean flow [m³/h], over one pulsation."""
+        swing = self.pipe.traits.pulsation
+        if not swing:
+            return self._of_flow(flow)
+        shares = [1 + swing * math.sin(2 * math.pi * n / _PHASES) for n in range(_PHASES)]
+        return sum(share * self._of_flow(flow * share) for share in shares) / _PHASES
+
     @property
     def flow(self) -> float:
-        """Indicated volume flow [m³/h], with noise."""
-        flow = self.pipe.flow
-        return flow * (1 + (self.error(flow) + self._random.gauss(0.0, self._noise)) / 100)
+        """Indicated volume flow [m³/h], with noise and pulsation."""
+        flow = self.pipe.flow * self.pipe.pulse
+        shown = flow * max(1 + (self.error(flow) + self._random.gauss(0.0, self._noise)) / 100, 0)
+        if self.overloaded:
+            largest = self._wear.max_flow
+            return largest if largest < math.inf else max(2 * self._curve[-1][0], 2 * shown)
+        return min(shown, self._wear.max_flow)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the flow is above what the meter can measure."""
+        return self.overloaded or self.pipe.flow > self._wear.max_flow
 
     @property
     def total(self) -> float:
-        """Counted volume [L]."""
+        """Total on the counter [L]."""
+        return (self._counter.start + self._all) % self._counter.rollover
+
+    @property
+    def pulses(self) -> int:
+        """Pulses given so far, on a counter that rolls over."""
+        counter = self._counter
+        return math.floor(self._all * counter.pulses_per_litre) % counter.pulse_rollover
+
+    @property
+    def _all(self) -> float:
+        if not self._on:
+            return self._counted
         return self._counted + self.pipe.measured(self._steady_error())
 
     def fold(self) -> None:
         """Keep what was counted in the segment that ends now."""
-        self._counted = self.total
+        self._counted = self._all
+
+    def switch(self, *, on: bool) -> None:
+        """Lose power or have it back; what passes without it is not counted."""
+        if on and not self._on:
+            self._counted -= self.pipe.measured(self._steady_error())
+        elif not on:
+            self.fold()
+        self._on = on
 
     def _steady_error(self) -> Callable[[float], float]:
-        rest = self.error(0.0) - self._interpolate(0.0)
-        return lambda flow: self._interpolate(flow) + rest
+        rest = self._of_run()
+        return lambda flow: self._averaged(flow) + rest

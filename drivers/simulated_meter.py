@@ -18,12 +18,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from drivers.errors import BadDriverSettings, LinkLost
-from drivers.flow_physics import FlowPhysics, SimulatedPipe
+from drivers.flow_physics import FlowPhysics
 from drivers.modbus_wire import Manners, RegisterServer
 from drivers.register_encoding import encode, encode_pattern
 from drivers.register_map import RegisterMap, load_map
 from drivers.registers import Register
 from drivers.room_physics import RoomPhysics, SimulatedRoom
+from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_values import SimulatedValues
 
 __all__ = [
