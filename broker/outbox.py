@@ -261,6 +261,15 @@ class Outbox:
         """Commit what waits and close the file."""
         await self._committer.close()
 
+    async def verdicts_holding(self, text: bytes) -> list[Row]:
+        """Return the verdicts here whose bytes hold a text, in the order of the sequence."""
+
+        def work(db: sqlite3.Connection) -> list[Row]:
+            found = db.execute(f"SELECT {ROW} WHERE r.kind = 'verdict' ORDER BY r.seq")
+            return [row for row in map(row_of, found) if text in row.body]
+
+        return await self._committer.read(work)
+
     async def _rows(self, where: str, values: Sequence[Any]) -> list[Row]:
         def work(db: sqlite3.Connection) -> list[Row]:
             return [row_of(row) for row in db.execute(f"SELECT {ROW} {where}", values)]

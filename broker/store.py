@@ -107,6 +107,19 @@ class RecordStore:
         """Return the verdicts in the order of their numbers."""
         return await self.list(kind="verdict", bench=bench)
 
+    async def verdicts_holding(self, text: bytes) -> tuple[StoredRecord, ...]:
+        """Return the verdicts whose bytes hold a text, in the order of their numbers."""
+
+        def work(db: Rows) -> tuple[StoredRecord, ...]:
+            found = db.execute(
+                f"SELECT {_COLUMNS} FROM stored WHERE kind = ? ORDER BY stored",  # noqa: S608 - our own column names
+                ("verdict",),
+            )
+            rows = (stored_record(row) for row in found)
+            return tuple(row for row in rows if text in row.body)
+
+        return await self._committer.read(work)
+
     async def show(self, verification: str) -> tuple[StoredRecord, ...]:
         """Return what is stored of one verification: its start and its outcome."""
 
