@@ -161,7 +161,7 @@ def _of_class(case: Case[GeneralSheet], wanted: Mapping[str, Any]) -> Any:
     if not wanted or not case.body.tests:
         return None
     key = find_class(case.table, case.body.instrument.accuracy_class).key
-    return wanted["percent"].get(key)
+    return wanted.get("percent", {}).get(key)  # a rule in other words is another routine's
 
 
 def _shares(judged: Sequence[JudgedTest]) -> Iterator[tuple[Fraction, Fraction]]:
