@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from acquisition.language import t
+from acquisition.law_arguments import add_law_commands
 
 
 class _Help(argparse.HelpFormatter):
@@ -132,80 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "--port", required=True, metavar="URL", help=t("pty:/path/to/link or tcp://127.0.0.1:PORT")
     )
     _settings_argument(simulate)
-    mpe = command(
-        "mpe",
-        "law",
-        t("the legal limit at each value"),
-        "tera mpe r76 --class III --with e=5g 2500g 10005g",
-    )
-    mpe.add_argument("table", metavar=t("TABLE"), help=t("table id, for example r76 or r76@2006"))
-    mpe.add_argument(
-        "--class",
-        dest="accuracy_class",
-        required=True,
-        metavar=t("CLASS"),
-        help=t("accuracy class"),
-    )
-    mpe.add_argument(
-        "--stage",
-        default="initial",
-        metavar=t("STAGE"),
-        help=t("initial, subsequent or in_service"),
-    )
-    mpe.add_argument("--on", metavar=t("DATE"), help=t("the law of this day (YYYY-MM-DD)"))
-    mpe.add_argument(
-        "--with",
-        dest="characteristics",
-        action="append",
-        default=[],
-        metavar=t("NAME=VALUE"),
-        help=t(
-            "a characteristic, for example e=5g or mmq=5L; tera tables r49 lists those of a table"
-        ),
-    )
-    mpe.add_argument(
-        "--setting",
-        metavar=t("NAME"),
-        help=t("national settings to apply, for example id-tbo; without them the OIML limits"),
-    )
-    mpe.add_argument(
-        "values", nargs="+", metavar=t("VALUE"), help=t("a value with its unit, for example 2500g")
-    )
-    tables = configured(
-        command(
-            "tables",
-            "tables",
-            t("every legal table: source, validity, digest, approved or not"),
-            "tera tables\n  tera tables r49\n  tera tables approve r76 --by 'Kepala UPT'",
-        )
-    )
-    tables.add_argument(
-        "words",
-        nargs="*",
-        metavar=t("TABLE"),
-        help=t("nothing: list all; a table or setting: show it; approve TABLE: approve it"),
-    )
-    tables.add_argument("--by", metavar=t("NAME"), help=t("who approves"))
-    tables.add_argument(
-        "--on", metavar=t("DATE"), help=t("day of the approval (YYYY-MM-DD); today when not given")
-    )
-    evaluate = configured(
-        command(
-            "evaluate",
-            "evaluate",
-            t("a verdict from an observation sheet (cerapan)"),
-            "tera evaluate examples/nawi.toml --plot nawi.svg",
-        )
-    )
-    evaluate.add_argument(
-        "sheet", type=Path, metavar=t("SHEET"), help=t("observation sheet, TOML or JSON")
-    )
-    evaluate.add_argument(
-        "--plot",
-        type=Path,
-        metavar=t("FILE"),
-        help=t("draw errors and limits to FILE (.svg or .png)"),
-    )
+    add_law_commands(command, configured)
     verify = configured(
         command(
             "verify",

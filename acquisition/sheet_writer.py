@@ -21,6 +21,8 @@ from acquisition.sheet_csv import FLAGS, SHEET
 Path = tuple[str, ...]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH = 100
+_EMPTY = '""'
+"""An empty text in a cell, as JSON."""
 
 
 def to_json(mapping: Mapping[str, Any]) -> str:
@@ -86,9 +88,14 @@ def _key(name: str) -> str:
     return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
-def to_csv(sheets: Sequence[tuple[str, Mapping[str, Any]]], separator: str = ",") -> str:
-    """Write sheets into one table: a row a point, tests numbered; several get a column ``sheet``."""
-    written = [_Rows() for _ in sheets]
+def to_csv(
+    sheets: Sequence[tuple[str, Mapping[str, Any]]], separator: str = ",", *, blank: bool = False
+) -> str:
+    """Write sheets into one table: a row a point, tests numbered; several get a column ``sheet``.
+
+    ``blank``: an empty text is a cell to fill in.
+    """
+    written = [_Rows(blank) for _ in sheets]
     columns: list[Path] = []
     for rows, (_, mapping) in zip(written, sheets, strict=True):
         rows.table((), mapping, 0)
@@ -108,6 +115,7 @@ def to_csv(sheets: Sequence[tuple[str, Mapping[str, Any]]], separator: str = ","
 class _Rows:
     """One sheet on its way to rows."""
 
+    blank: bool = False
     cells: dict[tuple[int, Path], str] = field(default_factory=dict)
     columns: list[Path] = field(default_factory=list)
     height: int = 0
@@ -143,6 +151,8 @@ class _Rows:
     def _put(self, row: int, path: Path, text: str) -> None:
         if path not in self.columns:
             self.columns.append(path)
+        if self.blank and text == _EMPTY:
+            text = ""
         self.cells[row, path] = text
         self.height = max(self.height, row + 1)
 
