@@ -18,7 +18,7 @@ from calibration.verification import Reason
 
 _MOST = 24
 """A digit further than this below the first is the noise of a fraction."""
-_PLACES = (3, 6, 9, 12, 18, 24)
+_PLACES = (5, 9, 12, 18, 24)
 
 
 def mean(values: Sequence[Fraction]) -> Fraction:

@@ -12,7 +12,7 @@ from typing import Any
 
 from calibration.case import Case
 from calibration.draft import DraftTest, Findings
-from calibration.limit_rules import characteristics_of
+from calibration.limit_rules import characteristics_of, shape_of
 from calibration.refusal import Refused
 from calibration.routines.exact_limits import AskedTable, cited, stated
 from calibration.routines.general_job import Measured
@@ -25,7 +25,7 @@ from calibration.routines.general_zones import (
     weighted_mean,
     zones_tested,
 )
-from calibration.rules.question import find_class
+from calibration.rules.question import find_class, known_of
 from calibration.standard import Realised
 from calibration.verification import Reason
 
@@ -113,14 +113,15 @@ def _known(case: Case[GeneralSheet], test: GeneralTest) -> Mapping[str, Any]:
 
 
 def _check_names(case: Case[GeneralSheet]) -> None:
-    """Refuse a characteristic of the instrument that no class of its tests takes."""
-    known = {name for test in case.body.tests for name in _known(case, test)}
+    """Refuse a characteristic of the instrument that no class of the table takes."""
+    table = case.table
+    known = set(known_of(table)).union(*(shape_of(table, key).known for key in table.classes))
     for name in case.body.instrument.characteristics:
-        if name not in known and case.body.tests:
+        if name not in known:
             raise Refused(
                 "{table} takes no characteristic {name!r}: it takes {known}.",
                 key=f"instrument.{name}",
-                table=case.table.name,
+                table=table.name,
                 name=name,
                 known=", ".join(sorted(known)) or "-",
             )

@@ -137,7 +137,8 @@ def zones_tested(case: Case[GeneralSheet], judged: Sequence[JudgedTest]) -> Iter
             continue
         for band in range(len(curve.constants)):
             starting = curve.reciprocals and curve.reciprocals[band]
-            if not starting:
+            unstated = curve.lacking and curve.lacking[band]
+            if not starting and not unstated:
                 zones.setdefault((entry.accuracy_class, band), entry.asked)
         tested |= {(entry.accuracy_class, limit.band) for limit in entry.came.limits}
     for key, asked in zones.items():
