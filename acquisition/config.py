@@ -19,6 +19,8 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -35,6 +37,9 @@ from drivers.errors import BadDriverSettings
 if TYPE_CHECKING:
     from broker.seal import PublicKey
     from drivers.register_map import RegisterMap
+
+SURROUNDINGS = {"temperature": "°C", "humidity": "%", "pressure": "hPa"}
+"""What a bench knows of the air, with an example of the unit of each."""
 
 SIMULATED = "simulated"
 """The port of an instrument that the station itself simulates, on a real line."""
@@ -306,6 +311,22 @@ class MeterSimulation(Settings):
     seed: int = 1
 
 
+class RoomSimulation(Settings):
+    """The physics of the room that simulated transmitters are in, and their errors."""
+
+    temperature: Annotated[str, _quantity("27 °C")] = "27 °C"
+    humidity: Annotated[str, _quantity("65 %")] = "65 %"
+    pressure: Annotated[str, _quantity("1009 hPa")] = "1009 hPa"
+    swing: Annotated[str, _quantity("0.5 K")] = "0 K"
+    """How far the temperature swings around its mean."""
+    temperature_error: Annotated[str, _quantity("0.1 K")] = "0 K"
+    humidity_error: Annotated[str, _quantity("1 %")] = "0 %"
+    pressure_error: Annotated[str, _quantity("0.1 hPa")] = "0 hPa"
+    noise: Exact = Decimal(0)
+    """Standard deviation of every indication, in its own unit."""
+    seed: int = 1
+
+
 def _written(given: object) -> object:
     """Write settings as they are typed: ``8`` and ``"8"`` are one, ``true`` is yes."""
     if not isinstance(given, dict):
@@ -327,7 +348,11 @@ class Instrument(Settings):
     name: Name
     driver: str
     port: str
-    role: Literal["under_test", "reference"] = "under_test"
+    role: Literal["under_test", "reference", "environment"] = "under_test"
+    environment: dict[Literal["temperature", "humidity", "pressure"], str] = Field(
+        default_factory=dict
+    )
+    """What its quantities are to the bench: ``{ temperature = "temperature_1" }``."""
     baudrate: Annotated[int, Field(gt=0)] | None = None
     framing: Annotated[str, Field(pattern=r"^[78][NEO][12]$")] | None = None
     mode: Literal["poll", "listen"] | None = None
@@ -349,6 +374,8 @@ class Instrument(Settings):
     """As it was found at commissioning; None is the map's."""
     address_base: Literal[0, 1] | None = None
     """As it was found at commissioning; None is the map's."""
+    total: str = "totalizer_1"
+    """The quantity of a flow meter whose difference is a volume."""
     second_base: bool = False
     """Read at the addresses where the instrument answers a second time."""
     settings: ProtocolSettings = Field(default_factory=dict)
@@ -357,6 +384,16 @@ class Instrument(Settings):
     """Identity and metrological characteristics: the ``[instrument]`` of the observation sheet."""
     scale: ScaleSimulation | None = None
     meter: MeterSimulation | None = None
+    room: RoomSimulation | None = None
+
+    @field_validator("map")
+    @classmethod
+    def _beside_the_configuration(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """Take a technician's own map from the folder of the configuration file."""
+        folder = (info.context or {}).get("folder")
+        if given is None or folder is None or not given.endswith(".toml"):
+            return given
+        return str(folder / given)
 
     @model_validator(mode="after")
     def _fits_its_driver(self) -> "Instrument":
@@ -367,10 +404,12 @@ class Instrument(Settings):
             raise ValueError("driver 'modbus' needs map = \"maker-model\"")
         if self.driver == "modbus" and self.settings:
             raise ValueError("settings belong to scales: a meter has a map and units")
-        if (
-            self.port == SIMULATED
-            and (self.meter if self.driver == "modbus" else self.scale) is None
-        ):
+        if self.role == "environment" and self.driver != "modbus":
+            raise ValueError('role = "environment" needs driver = "modbus"')
+        if self.environment and self.role != "environment":
+            raise ValueError('environment = ... needs role = "environment"')
+        simulated = (self.meter or self.room) if self.driver == "modbus" else self.scale
+        if self.port == SIMULATED and simulated is None:
             table = "meter" if self.driver == "modbus" else "scale"
             raise ValueError(f'port = "simulated" needs a table [bench.instrument.{table}]')
         self._has_a_line()
@@ -390,6 +429,8 @@ class Instrument(Settings):
                 known = load_map(self.map or "")
                 for key, fit in self._fits():  # noqa: B007 - named when a step refuses
                     known = fit(known)
+                key = "environment"
+                self._surrounds(known)
             else:
                 key = "settings"
                 self._has_a_protocol()
@@ -425,6 +466,40 @@ class Instrument(Settings):
             yield "address_base", lambda known: known.with_address_base(base)
         if self.second_base:
             yield "second_base", lambda known: known.at_second_base()
+
+    def check_total(self) -> None:
+        """See that the map has the total of this meter, in a unit that says what it is."""
+        unit = self.register_map().register(self.total).unit or ""
+        if unit == "count":
+            raise ValueError(f"say what one count of {self.total} is worth, as in factors = ...")
+
+    def surroundings(self) -> dict[str, str]:
+        """Return which quantity is the temperature, humidity or pressure of the bench."""
+        return self._surrounds(self.register_map()) if self.role == "environment" else {}
+
+    def _surrounds(self, known: "RegisterMap") -> dict[str, str]:
+        if self.role != "environment":
+            return {}
+        found = {str(name): quantity for name, quantity in self.environment.items()} or {
+            name: name for name in SURROUNDINGS if name in known.measurands
+        }
+        if not found:
+            raise BadDriverSettings(
+                "The register map {map} has no temperature, humidity or pressure: say which "
+                "quantity is one, as in environment = {example}.",
+                map=known.id,
+                example='{ temperature = "temperature_1" }',
+            )
+        for name, quantity in found.items():
+            unit = known.register(quantity).unit or ""
+            if not same_kind(unit, SURROUNDINGS[name]):
+                raise BadDriverSettings(
+                    "{quantity} in {unit} cannot be a {what}.",
+                    quantity=quantity,
+                    unit=unit or "-",
+                    what=name,
+                )
+        return found
 
     def unit_of(self, register_map: "RegisterMap") -> int:
         """Return the Modbus unit identifier: given, the factory's, or 1."""
@@ -485,6 +560,14 @@ class Bench(Settings):
             raise ValueError('routine "volume-meter" needs one instrument with role = "reference"')
         if self.routine == "volume-meter" and not self.flow:
             raise ValueError('routine "volume-meter" needs [[bench.flow]] with rate and volume')
+        if self.routine == "volume-meter":
+            for meter in self.instrument:
+                if meter.role != "environment" and meter.driver == "modbus":
+                    meter.check_total()
+        measured = [name for i in self.instrument for name in i.surroundings()]
+        for name in measured:
+            if name in self.environment or measured.count(name) > 1:
+                raise ValueError(f"environment {name!r} is given twice")
         return self
 
 
@@ -561,7 +644,7 @@ def read_station(text: str, path: Path) -> Station:
     except tomllib.TOMLDecodeError as error:
         raise BadInput("this is not TOML: {why}", place=str(path), why=error) from None
     try:
-        station = Station.model_validate(data)
+        station = Station.model_validate(data, context={"folder": path.resolve().parent})
     except ValidationError as error:
         loc, refusal = _refusal(error)
         place = f"{path}:{line_of(text, loc)}: {key_path(loc)}"

@@ -48,11 +48,13 @@ class Feed:
     def __init__(self, name: str) -> None:
         self.name = name
         self.latest: Indication | None = None
+        self.newest: dict[str, Indication] = {}
+        """The latest indication of each quantity."""
         self._listeners: set[Listener] = set()
 
     def publish(self, indication: Indication) -> None:
         """Hand an indication to all who listen."""
-        self.latest = indication
+        self.latest = self.newest[indication.quantity] = indication
         for listener in self._listeners:
             listener.offer(indication)
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
-from acquisition.config import SIMULATED, Instrument, MeterSimulation
+from acquisition.config import SIMULATED, Instrument, MeterSimulation, RoomSimulation
 from acquisition.faults import BadInput
 from calibration.units import Quantity, parse_quantity
 from drivers.capture import Capture
@@ -15,9 +16,10 @@ from drivers.codecs import kind_named
 from drivers.indication import Indication
 from drivers.link import open_link
 from drivers.modbus import RegisterBus
+from drivers.modbus_manners import UnitManners
 from drivers.physics import ScalePhysics
 from drivers.scale import Scale
-from drivers.simulated_meter import SimulatedMeter, SimulatedPipe
+from drivers.simulated_meter import RoomPhysics, SimulatedMeter, SimulatedPipe, SimulatedRoom
 from drivers.simulated_scale import SimulatedScale
 from drivers.transmitter import Transmitter
 
@@ -63,10 +65,11 @@ class Lines:
 
     def bus(self, settings: Instrument, port: str) -> RegisterBus:
         """Return the bus at a port, made at first use; instruments on one port share it."""
+        factory = settings.register_map().manners if _serial(port) else UnitManners()
         manners = _given(
             {
-                "baudrate": settings.baudrate,
-                "framing": settings.framing,
+                "baudrate": settings.baudrate or factory.baudrate,
+                "framing": settings.framing or factory.framing,
                 "timeout": settings.timeout,
             }
         )
@@ -96,6 +99,10 @@ def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
     if settings.driver == "modbus":
         register_map = settings.register_map()
         bus = lines.bus(settings, port)
+        if settings.timeout is not None:  # what the office says counts more than the manual
+            register_map = replace(
+                register_map, manners=replace(register_map.manners, timeout=settings.timeout)
+            )
         return Transmitter(
             settings.name, bus, settings.unit_of(register_map), register_map, **rhythm
         )
@@ -112,6 +119,11 @@ def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
     )
 
 
+def _serial(port: str) -> bool:
+    """Say whether speed and framing of a Modbus line matter."""
+    return not port.startswith("tcp:")
+
+
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
@@ -123,6 +135,7 @@ class SimulatedWorkshop:
         self.scales: dict[str, SimulatedScale] = {}
         self.meters: dict[str, SimulatedMeter] = {}
         self._pipes: dict[str, SimulatedPipe] = {}
+        self._room: SimulatedRoom | None = None
         self._stack = AsyncExitStack()
 
     async def start(self, settings: Instrument, port: str | None = None) -> str:
@@ -133,8 +146,9 @@ class SimulatedWorkshop:
             self._stack.push_async_callback(scale.stop)
             self.scales[settings.name] = scale
             return address
-        if settings.meter is not None:
-            meter = _simulated_meter(settings, self.pipe_of(settings.meter))
+        if settings.meter is not None or settings.room is not None:
+            pipe = SimulatedPipe() if settings.meter is None else self.pipe_of(settings.meter)
+            meter = _simulated_meter(settings, pipe, self._room_of(settings.room))
             address = await meter.start(port or "tcp://127.0.0.1:0")
             self._stack.push_async_callback(meter.stop)
             self.meters[settings.name] = meter
@@ -146,6 +160,15 @@ class SimulatedWorkshop:
     def pipe_of(self, meter: MeterSimulation) -> SimulatedPipe:
         """Return the pipe that this meter shares with others of the same pipe name."""
         return self._pipes.setdefault(meter.pipe, SimulatedPipe())
+
+    def _room_of(self, settings: RoomSimulation | None) -> SimulatedRoom:
+        """Return the room that all transmitters are in, as the first of them describes it."""
+        if self._room is None or settings is None:
+            room = simulated_room(settings or RoomSimulation())
+            if settings is None:
+                return room
+            self._room = room
+        return self._room
 
     async def stop(self) -> None:
         """Stop all of them."""
@@ -187,12 +210,25 @@ def _simulated_scale(settings: Instrument) -> SimulatedScale:
     )
 
 
-def _simulated_meter(settings: Instrument, pipe: SimulatedPipe) -> SimulatedMeter:
-    meter = settings.meter
-    if meter is None:
-        raise BadInput(
-            "instrument {name} has no table that says what to simulate", name=settings.name
-        )
+def simulated_room(settings: RoomSimulation) -> SimulatedRoom:
+    """Build the air of a simulated room."""
+    return SimulatedRoom(
+        temperature=_physical(settings.temperature, "°C"),
+        humidity=_physical(settings.humidity, "%"),
+        pressure=_physical(settings.pressure, "hPa"),
+        swing=_physical(settings.swing, "K"),
+    )
+
+
+def _physical(text: str, unit: str) -> float:
+    """Return a number for the physics of a simulation, which may round."""
+    return float(parse_quantity(text).exactly(unit))
+
+
+def _simulated_meter(
+    settings: Instrument, pipe: SimulatedPipe, room: SimulatedRoom
+) -> SimulatedMeter:
+    meter, air = settings.meter or MeterSimulation(), settings.room or RoomSimulation()
     curve = [
         (cubic_metres_per_hour(parse_quantity(flow)), float(error))
         for flow, error in meter.errors.items()
@@ -206,6 +242,14 @@ def _simulated_meter(settings: Instrument, pipe: SimulatedPipe) -> SimulatedMete
         repeatability=float(meter.repeatability_percent),
         noise=float(meter.noise_percent),
         seed=meter.seed,
+        room=RoomPhysics(
+            room,
+            temperature_error=_physical(air.temperature_error, "K"),
+            humidity_error=_physical(air.humidity_error, "%"),
+            pressure_error=_physical(air.pressure_error, "hPa"),
+            noise=float(air.noise),
+            seed=air.seed,
+        ),
     )
 
 

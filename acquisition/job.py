@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from acquisition.config import Bench, Instrument
 from acquisition.feed import Feed
 from acquisition.hands import Hand
+from acquisition.surroundings import Surrounding
 from broker.outbox import Outbox
 from calibration.evaluation import Standard
 from calibration.national import NationalSettings
@@ -31,6 +32,8 @@ class Job:
     """National settings that the office works under."""
     reference: Instrument | None = None
     reference_feed: Feed | None = None
+    surroundings: tuple[Surrounding, ...] = ()
+    """Transmitters that show the air at each point."""
     order: str | None = None
     trial: bool = True
     """Whether any instrument of the bench is simulated or replayed: known before the start."""

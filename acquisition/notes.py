@@ -13,6 +13,7 @@ from acquisition.clock import ClockState, clock_state
 from acquisition.feed import timestamp
 from acquisition.job import Job
 from acquisition.routine import Point
+from acquisition.surroundings import mean
 from calibration.routines.weighing_sheet import ONE_LOAD_TESTS
 from calibration.units import Quantity
 from calibration.verification import Verification
@@ -28,6 +29,8 @@ class Notes:
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     raw: list[dict[str, Any]] = field(default_factory=list)
     origins: set[Origin] = field(default_factory=set)
+    air: dict[str, list[Quantity]] = field(default_factory=dict)
+    """What transmitters showed of the air, point by point."""
 
     def keep(self, place: str, seen: Indication) -> None:
         self.origins.add(seen.origin)
@@ -41,6 +44,13 @@ class Notes:
                 "hex": seen.raw.hex(),
             }
         )
+
+
+def write_air(notes: Notes, name: str, place: str, seen: Indication) -> None:
+    """Add what a transmitter showed of the air at a point."""
+    if seen.value is not None and seen.unit is not None:
+        notes.air.setdefault(name, []).append(Quantity(seen.value, seen.unit))
+        notes.keep(f"{place} {name}", seen)
 
 
 def write_weighing(notes: Notes, point: Point, shown: str, added: Decimal | None) -> None:
@@ -75,7 +85,8 @@ def to_cerapan(job: Job, notes: Notes, started: datetime) -> dict[str, Any]:
         "date": started.astimezone().date().isoformat(),
         "instrument": dict(job.subject.characteristics),
         "standards": [{"id": name} for name in job.bench.standards],
-        "environment": dict(job.bench.environment),
+        "environment": dict(job.bench.environment)
+        | {name: str(mean(values)) for name, values in notes.air.items()},
         "test": list(notes.tests.values()),
     }
 
@@ -131,7 +142,7 @@ def to_record(
         "legal": bool(body["legal"]) and not trial,
         "instrument": dict(job.subject.characteristics),
         "standards": [{"id": name} for name in job.bench.standards],
-        "environment": dict(job.bench.environment),
+        "environment": dict(cerapan["environment"]),
         "reasons": reasons,
         "cerapan": cerapan,
         "raw": notes.raw,

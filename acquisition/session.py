@@ -24,12 +24,14 @@ from acquisition.notes import (
     to_cerapan,
     to_record,
     to_start,
+    write_air,
     write_delivery,
     write_weighing,
 )
 from acquisition.rehearsal import rehearsed_plan
 from acquisition.routine import Action, Instruction, NawiCharacteristics, Point
 from acquisition.steady import Steady
+from acquisition.surroundings import looked_at
 from broker.failure import BrokerError
 from calibration.evaluation import evaluate
 from calibration.sheet import parse_sheet
@@ -151,6 +153,7 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
                     load=point.instruction.quantity.magnitude,
                     unit=scale.unit,
                 )
+        await _look_around(job, notes, f"{point.test}[{index}]")
         write_weighing(notes, point, f"{first.text} {first.unit}", added)
         yield PointObserved(index, point, first, added)
 
@@ -167,8 +170,13 @@ async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
         after: dict[str, Indication] = {}
         async for event in _totals(job, time.monotonic_ns(), after):
             yield event
+        await _look_around(job, notes, f"{point.test}[{index}]")
         passed = {}
         for name, last in after.items():
+            if last.stretch != before[name].stretch:
+                raise Abandoned(
+                    "the counter of {instrument} was restarted during the delivery", instrument=name
+                )
             notes.keep(f"{point.test}[{index}] before", before[name])
             notes.keep(f"{point.test}[{index}] after", last)
             passed[name] = _volume(last) - _volume(before[name])
@@ -178,13 +186,19 @@ async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
         yield PointObserved(index, point, after[job.subject.name], None)
 
 
+async def _look_around(job: Job, notes: Notes, place: str) -> None:
+    """Write down the air of the moment, where the bench has transmitters for it."""
+    for one in job.surroundings:
+        write_air(notes, one.name, place, await looked_at(one, job.bench.patience))
+
+
 async def _totals(job: Job, after_ns: int, into: dict[str, Indication]) -> AsyncIterator[Event]:
     """Take the standing totalizers of both meters: start-stop, with the flow at rest."""
-    for feed in (job.feed, job.reference_feed):
-        if feed is None:
+    for meter, feed in ((job.subject, job.feed), (job.reference, job.reference_feed)):
+        if meter is None or feed is None:
             continue
         steady = Steady(after_ns=after_ns, window_s=job.bench.settle, tells=False)
-        async for event in _until_steady(job, feed, steady, "totalizer_1"):
+        async for event in _until_steady(job, feed, steady, meter.total):
             yield event
             into[feed.name] = event.indication
 

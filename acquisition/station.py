@@ -30,6 +30,7 @@ from acquisition.instruments import (
 )
 from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
+from acquisition.surroundings import surroundings_of
 from broker.address import BrokerAddress
 from broker.failure import BadSecret, OutboxFailed
 from broker.outbox import Order, Outbox
@@ -83,6 +84,7 @@ class Running:
             settings=self.settings.law.in_force(),
             reference=reference,
             reference_feed=None if reference is None else self.feeds[reference.name],
+            surroundings=surroundings_of(bench, self.feeds),
             order=order,
             trial=is_trial(bench),
         )

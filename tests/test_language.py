@@ -35,6 +35,7 @@ from drivers.codecs import codec_named
 from drivers.errors import LinkLost
 from drivers.indication import Condition, Origin
 from drivers.modbus import EXCEPTIONS
+from drivers.register_map import load_map, map_ids
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("drivers", "calibration", "broker", "acquisition")
@@ -147,6 +148,13 @@ def shape(template: str) -> str:
 
 
 @functools.cache
+def said_by_maps() -> frozenset[str]:
+    """Return what register maps say of their instruments."""
+    registers = [register for name in map_ids() for register in load_map(name).registers]
+    return frozenset(text for r in registers for text in (*r.faults.values(), *r.bits.values()))
+
+
+@functools.cache
 def constants() -> frozenset[str]:
     """Return every text in the code, those with values in them as the shape they have."""
     found = set()
@@ -183,6 +191,10 @@ def test_every_word_that_is_said_has_an_indonesian_one() -> None:
     assert not said - catalogue().keys()
 
 
+def test_every_fault_of_a_register_map_has_an_indonesian_word() -> None:
+    assert said_by_maps() <= catalogue().keys()
+
+
 def test_both_sentences_fill_the_same_places() -> None:
     for name, table in tables().items():
         for english, said in table.items():
@@ -207,7 +219,7 @@ def test_a_sentence_stands_in_the_table_of_a_package_that_says_it() -> None:
 
 
 def test_no_translation_is_left_over_from_a_sentence_that_is_gone() -> None:
-    known = sentences().keys() | constants()
+    known = sentences().keys() | constants() | said_by_maps()
     left = [s for s in ours() if s not in known and shape(s) not in known]
     assert not left
     assert not tables()["words"].keys() - WORDS - constants()

@@ -16,6 +16,7 @@ from acquisition.feed import to_wire
 from acquisition.instruments import Lines, make_driver
 from acquisition.language import t
 from acquisition.output import number, print_json, word
+from acquisition.typed_settings import typed_settings
 from drivers.codecs import CODECS, Decoded, codec_named
 from drivers.errors import Garbled, NoAnswer
 from drivers.framing import Framer
@@ -37,17 +38,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Instrument:
-    given: dict[str, Any] = {}
-    for pair in arguments.settings:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise BadInput("{pair} is not KEY=VALUE", place="--set", pair=pair)
-        if key in ("driver", "port"):
+    given: dict[str, Any] = typed_settings(arguments.settings)
+    for key in ("driver", "port"):
+        if key in given:
             raise BadInput("this key is not known", place=f"--set {key}")
-        if key.endswith(".unit"):
-            given.setdefault("units", {})[key.removesuffix(".unit")] = value
-        else:
-            given[key] = value
     name = given.pop("name", arguments.driver)
     if arguments.command == "decode" and arguments.driver in CODECS:
         given.setdefault("mode", "listen")  # bytes are never asked for
@@ -62,6 +56,7 @@ def _settings(arguments: argparse.Namespace) -> Instrument:
 async def _read(settings: Instrument, arguments: argparse.Namespace) -> int:
     lines = Lines()
     driver = make_driver(settings, settings.port, lines)
+    _warn(settings)
     seen = 0
     printer = _printer(as_json=arguments.json)
     try:
@@ -84,6 +79,20 @@ async def _read(settings: Instrument, arguments: argparse.Namespace) -> int:
     finally:
         await lines.aclose()
     return 0
+
+
+def _warn(settings: Instrument) -> None:
+    """Say what is not established about a register map, before its first number."""
+    if settings.driver != "modbus":
+        return
+    known = settings.register_map()
+    if known.provisional:
+        warning = t(
+            "the register map {map} is provisional: compare every value with the instrument's own "
+            "display, as docs/maps/{map}.md says",
+            map=known.id,
+        )
+        print(f"tera: {warning}", file=sys.stderr)
 
 
 def _decode(settings: Instrument, *, as_json: bool) -> int:

@@ -5,14 +5,27 @@ import asyncio
 import sys
 from typing import Any
 
-from acquisition.config import SIMULATED, instrument_settings, with_protocol_settings
+from acquisition.config import (
+    SIMULATED,
+    MeterSimulation,
+    RoomSimulation,
+    instrument_settings,
+    with_protocol_settings,
+)
 from acquisition.faults import BadInput
 from acquisition.instruments import SimulatedWorkshop, cubic_metres_per_hour
 from acquisition.language import t
 from acquisition.output import print_json
 from acquisition.stopping import stop_signal
+from acquisition.typed_settings import typed_settings
 from calibration.units import parse_quantity
 from drivers.codecs import CODECS
+
+
+_INSTRUMENT = frozenset(
+    {"unit", "units", "ranges", "factors", "word_order", "address_base", "second_base"}
+)
+"""Settings of a meter that are no physics."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -21,15 +34,15 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 async def _simulate(arguments: argparse.Namespace) -> int:
-    given = dict(_pair(pair) for pair in arguments.settings)
+    given = typed_settings(arguments.settings)
     scheme = arguments.port.partition(":")[0]
-    if scheme not in ("pty", "tcp"):
+    name: str = arguments.name
+    if scheme not in ("pty", "tcp") and (scheme != "rtu+tcp" or name in CODECS):
         raise BadInput(
             "{port} is neither pty:/path/to/link nor tcp://127.0.0.1:PORT",
             place="--port",
             port=arguments.port,
         )
-    name: str = arguments.name
     load, flow = given.pop("load", None), given.pop("flow", None)
     common: dict[str, Any] = {"name": "simulated", "port": SIMULATED}
     if name in CODECS:
@@ -38,7 +51,7 @@ async def _simulate(arguments: argparse.Namespace) -> int:
         physics = {"max": "15 kg", "d": "5 g"} | sorted_out
         settings = instrument_settings(**common, driver=name, scale=physics)
     else:
-        settings = instrument_settings(**common, driver="modbus", map=name, meter=given)
+        settings = instrument_settings(**common, driver="modbus", map=name, **_physics(given))
     workshop = SimulatedWorkshop()
     stopped = stop_signal()
     try:
@@ -62,8 +75,10 @@ async def _simulate(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise BadInput("{pair} is not KEY=VALUE", place="--set", pair=text)
-    return key, value
+def _physics(given: dict[str, Any]) -> dict[str, Any]:
+    """Sort what was typed into the instrument's settings, its meter's and its room's."""
+    ours = {key: value for key, value in given.items() if key in _INSTRUMENT}
+    room = {key: value for key, value in given.items() if key in RoomSimulation.model_fields}
+    known = ours.keys() | room.keys() - MeterSimulation.model_fields.keys()
+    meter = {key: value for key, value in given.items() if key not in known}
+    return ours | {"meter": meter, "room": room}
