@@ -21,7 +21,6 @@ from acquisition.typed_settings import typed_settings
 from calibration.units import parse_quantity
 from drivers.codecs import CODECS
 
-
 _INSTRUMENT = frozenset(
     {"unit", "units", "ranges", "factors", "word_order", "address_base", "second_base"}
 )
