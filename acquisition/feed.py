@@ -5,7 +5,6 @@ listener that falls behind loses its oldest indications and is told how many.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ class Listener:
 
     def __init__(self, depth: int) -> None:
         self._waiting: deque[Indication] = deque(maxlen=depth)
-        self._arrived = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
         self.lost = 0
         """Indications dropped because the listener fell behind."""
 
@@ -28,18 +27,26 @@ class Listener:
         """Add an indication, dropping the oldest one when full."""
         self.lost += len(self._waiting) == self._waiting.maxlen
         self._waiting.append(indication)
-        self._arrived.set()
+        if self._news is not None:
+            _wake(self._news)
 
     async def next_before(self, deadline: float) -> Indication | None:
-        """Wait for the next indication; None when the monotonic deadline [s] passes first."""
-        while not self._waiting:
-            self._arrived.clear()
+        """Wait for the next indication; None when the loop's clock passes the deadline [s] first."""
+        if not self._waiting:
+            loop = asyncio.get_running_loop()
+            self._news = loop.create_future()
+            alarm = loop.call_at(deadline, _wake, self._news)
             try:
-                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return None
-        return self._waiting.popleft()
+                await self._news
+            finally:
+                alarm.cancel()
+                self._news = None
+        return self._waiting.popleft() if self._waiting else None
+
+
+def _wake(news: "asyncio.Future[None]") -> None:
+    if not news.done():
+        news.set_result(None)
 
 
 class Feed:

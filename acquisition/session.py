@@ -6,6 +6,7 @@ every step as a frozen event: command line, console and tests are viewers of the
 It holds no tolerance and touches no wire.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -226,7 +227,7 @@ async def _until_steady(
     job: Job, feed: Feed, steady: Steady, quantity: str | None
 ) -> AsyncIterator[IndicationSeen]:
     """Yield indications up to and with the one that may be taken."""
-    deadline = time.monotonic() + job.bench.patience
+    deadline = asyncio.get_running_loop().time() + job.bench.patience
     with feed.listening() as listener:
         while True:
             seen = await listener.next_before(deadline)

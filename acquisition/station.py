@@ -269,8 +269,9 @@ async def _pump(station: Running, bench: Bench, instrument: Instrument, driver: 
                     station.publisher.offer_live(bench.name, instrument.name, to_wire(indication))
                     fault = indication.condition is Condition.FAULT
                     detail = (indication.detail or "fault") if fault else None
-                    _note_fault(station, bench, instrument.name, indication.quantity, detail)
-                    _note_fault(station, bench, instrument.name, _DRIVER, None)
+                    if fault or station.at_fault.get(instrument.name):
+                        _note_fault(station, bench, instrument.name, indication.quantity, detail)
+                        _note_fault(station, bench, instrument.name, _DRIVER, None)
         except Exception as error:
             log.exception("instrument %s: its driver failed", instrument.name)
             _note_fault(station, bench, instrument.name, _DRIVER, english(error))

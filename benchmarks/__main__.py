@@ -1,22 +1,36 @@
 """Run every benchmark in turn and print its table."""
 
 import argparse
+from functools import partial
 
-from benchmarks import bench_decode, bench_modbus_to_mqtt, bench_uncertainty, bench_verify
+from benchmarks import (
+    bench_decode,
+    bench_modbus_to_mqtt,
+    bench_station,
+    bench_uncertainty,
+    bench_verify,
+)
 
 
 def main() -> None:
     """Run what is named, or everything."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help="all by default")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each (default 5)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long station is loaded")
+    parser.add_argument("--profile", default="", help="where station's profile is written")
+    arguments = parser.parse_args()
+    station = partial(bench_station.main, seconds=arguments.seconds, profile=arguments.profile)
     known = {
         "decode": bench_decode.main,
         "verify": bench_verify.main,
         "uncertainty": bench_uncertainty.main,
         "modbus-to-mqtt": bench_modbus_to_mqtt.main,
+        "station": station,
     }
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *known], help="all by default")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each (default 5)")
-    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in known:
+            parser.error(f"{name} is none of {', '.join(known)}")
     for name in arguments.names or known:
         print(f"\n== {name}")
         known[name](arguments.rounds)

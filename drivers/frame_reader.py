@@ -12,6 +12,10 @@ from drivers.codecs.codec import Answer, Codec, Decoded
 from drivers.errors import Garbled
 from drivers.link import Link
 
+_SMALL: Final = 256
+"""A chunk of more bytes may be one of a line that never pauses."""
+_IN_A_ROW: Final = 8
+"""So many small chunks are read before the others have their turn."""
 _LEAST_LOOK: Final = 0.05
 """A line that never gets quiet is thrown away for this long at least [s]."""
 
@@ -37,6 +41,7 @@ class FrameReader:
         self._framer = codec.framer()
         self._floor_ns = 0
         self.bytes = self.frames = self.garbled = 0
+        self._in_a_row = 0
 
     def begin(self) -> None:
         """Start on a line just opened: what comes now began after that."""
@@ -47,7 +52,9 @@ class FrameReader:
         """Return the frames that complete next; none when the loop's clock passes ``deadline``."""
         clock = asyncio.get_running_loop().time
         while (left := deadline - clock()) > 0:
-            await asyncio.sleep(0)  # a line that never pauses shall not hold up the others
+            if self._in_a_row >= _IN_A_ROW:  # a line that never pauses shall not hold up the others
+                self._in_a_row = 0
+                await asyncio.sleep(0)
             undecided = self._framer.may_be_whole
             try:
                 async with asyncio.timeout(min(left, self._link.silence) if undecided else left):
@@ -56,6 +63,7 @@ class FrameReader:
                 raws = self._framer.finish() if undecided else []
             else:
                 self.bytes += len(data)
+                self._in_a_row += 1 if len(data) < _SMALL else _IN_A_ROW
                 raws = self._framer.feed(data)
             if frames := self._decoded(raws):
                 return frames

@@ -13,7 +13,6 @@ import re
 import socket
 import termios
 import time
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import serial
@@ -125,7 +124,9 @@ class SerialLink:
         )
         self._capture = capture
         self._port: serial.Serial | socket.socket | None = None
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._reading: asyncio.Future[None] | None = None
+        self._watched = False
         self._empty_ns = 0
         self._ends_here = is_pty(port) or is_loopback(port)
 
@@ -231,7 +232,7 @@ class SerialLink:
                 data = os.read(self._port.fileno(), 65536)
             except BlockingIOError:
                 self._empty_ns = now_ns
-                await self._until(loop.add_reader, loop.remove_reader)
+                await self._until_readable(loop)
                 continue
             except OSError as error:
                 raise self._gone(error.strerror) from error
@@ -256,7 +257,7 @@ class SerialLink:
             try:
                 written = os.write(self._port.fileno(), rest)
             except BlockingIOError:
-                await self._until(loop.add_writer, loop.remove_writer)
+                await self._until_writable(loop)
                 continue
             except OSError as error:
                 raise self._gone(error.strerror) from error
@@ -266,36 +267,60 @@ class SerialLink:
                 self._capture.record("sent", rest[:written], now_ns, now_ns)
             rest = rest[written:]
 
-    async def _until(
-        self, watch: Callable[[int, Callable[[], None]], None], unwatch: Callable[[int], bool]
-    ) -> None:
-        """Wait until the line can be read or written, or is closed.
+    async def _until_readable(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until the line can be read, or is closed.
 
-        The loop watches only meanwhile: it would spin on bytes that nobody takes.
+        The loop goes on watching: most lines are read again at once. Bytes that nobody takes end
+        that, or it would spin on them.
         """
         port = self._port
         if port is None:
             return
-        ready = asyncio.Event()
-        self._waiting.add(ready)
-        watch(port.fileno(), ready.set)
+        self._reading = loop.create_future()
+        self._waiting.add(self._reading)
+        if not self._watched:
+            self._watched = True
+            loop.add_reader(port.fileno(), self._readable, port)
         try:
-            await ready.wait()
+            await self._reading
+        finally:
+            self._waiting.discard(self._reading)
+            self._reading = None
+
+    def _readable(self, port: serial.Serial | socket.socket) -> None:
+        if self._reading is not None:
+            _wake(self._reading)
+        elif self._port is port:
+            self._unwatch(port)
+
+    def _unwatch(self, port: serial.Serial | socket.socket) -> None:
+        self._watched = False
+        asyncio.get_running_loop().remove_reader(port.fileno())
+
+    async def _until_writable(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until the line takes bytes, or is closed."""
+        port = self._port
+        if port is None:
+            return
+        ready: asyncio.Future[None] = loop.create_future()
+        self._waiting.add(ready)
+        loop.add_writer(port.fileno(), _wake, ready)
+        try:
+            await ready
         finally:
             self._waiting.discard(ready)
             if self._port is port:
-                unwatch(port.fileno())
+                loop.remove_writer(port.fileno())
 
     async def close(self) -> None:
         """Close the line; closing a closed line is nothing."""
         port, self._port = self._port, None
         if port is None:
             return
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(port.fileno())
-        loop.remove_writer(port.fileno())
+        self._unwatch(port)
+        asyncio.get_running_loop().remove_writer(port.fileno())
         for ready in self._waiting:
-            ready.set()
+            _wake(ready)
         port.close()
         self._note("closed", "")
 
@@ -316,6 +341,11 @@ class SerialLink:
             with contextlib.suppress(DriverError):
                 since = now_ns if since_ns is None else since_ns
                 self._capture.record(what, why.encode(), now_ns, since)
+
+
+def _wake(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _wait_for_bytes(descriptor: int) -> None:

@@ -78,12 +78,12 @@ async def waiting(link: SerialLink, call: Awaitable[object]) -> "asyncio.Future[
     return task
 
 
-def watched(link: SerialLink) -> bool:
-    """Say whether the loop still watches the line; it does not after this."""
-    loop = asyncio.get_running_loop()
+async def unwatched(link: SerialLink) -> bool:
+    """Say whether the loop watches the line no longer, once it has had its turn."""
+    for _ in range(3):
+        await asyncio.sleep(0)
     assert link._port is not None
-    descriptor = link._port.fileno()
-    return loop.remove_reader(descriptor) | loop.remove_writer(descriptor)
+    return not link._watched and not asyncio.get_running_loop().remove_writer(link._port.fileno())
 
 
 def open_files() -> int:
@@ -137,7 +137,7 @@ async def test_more_bytes_than_the_line_holds_are_all_sent_and_written_down_once
         sending = await waiting(link, link.send(data))
         assert await wire.read(len(data)) == data
         await sending
-        assert not watched(link)
+        assert await unwatched(link)
     capture.close()
     sent = [chunk.data for chunk in read_capture(path) if chunk.direction == "sent"]
     assert b"".join(sent) == data
@@ -271,7 +271,7 @@ async def test_a_server_that_goes_away_is_a_lost_line(far_end: Serve, reason: st
         await link.send(b"x")
         with pytest.raises(LinkLost, match=rf"The line to {port} is gone \({reason}\)"):
             await receiving
-        assert not watched(link)
+        assert await unwatched(link)
         with pytest.raises(LinkLost, match="is gone"):
             await link.receive()
 
@@ -282,7 +282,7 @@ async def test_a_pulled_cable_is_noticed_while_waiting() -> None:
         wire.pull()
         with pytest.raises(LinkLost, match=f"The line to {wire.port} is gone"):
             await receiving
-        assert not watched(link)
+        assert await unwatched(link)
 
 
 async def test_a_pulled_cable_is_noticed_at_the_next_call() -> None:
@@ -316,16 +316,17 @@ async def test_closing_wakes_whoever_waits(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["receive", "send"])
-async def test_cancelling_leaves_no_watch_behind_and_loses_no_byte(call: str) -> None:
+async def test_cancelling_leaves_no_busy_watch_behind_and_loses_no_byte(call: str) -> None:
     async with Wire() as wire, opened(wire.port) as link:
         doing = link.receive() if call == "receive" else link.send(b"x" * 200_000)
         task = await waiting(link, doing)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not watched(link)
         assert not link._waiting
         wire.send(b"S I\r\n")
+        await wire.until_waiting(5)
+        assert await unwatched(link)
         assert await received(link, 5) == b"S I\r\n"
 
 
@@ -336,7 +337,7 @@ async def test_bytes_that_nobody_takes_do_not_keep_the_loop_busy() -> None:
         await link.receive()
         wire.send(b"S I\r\n")
         await wire.until_waiting(5)
-        assert not watched(link)
+        assert await unwatched(link)
 
 
 async def test_closing_a_socket_holds_nobody_up() -> None:

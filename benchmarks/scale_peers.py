@@ -1,0 +1,54 @@
+"""Scales of a benchmark, in a process of their own: ``scale_peers.py COUNT RATE``.
+
+Each streams MT-SICS on a pty of its own, one after the other in even steps. A weight is the moment
+at which it was sent [10 µs], so that whoever reads it knows its age. Prints ``ready PORT...``; for
+each number on standard input it sends so many frames per scale, says ``sent N`` and waits again.
+"""
+
+import os
+import sys
+import time
+import tty
+
+from drivers.codecs.codec import Decoded
+from drivers.codecs.mt_sics import MtSics
+from drivers.indication import Condition
+
+WRAP = 10**9
+"""A weight has nine digits at most; they begin again after 10 000 s."""
+
+
+def moment(now_ns: int) -> int:
+    """Return a moment as the scales show it."""
+    return now_ns // 10_000 % WRAP
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    count, rate = int(sys.argv[1]), float(sys.argv[2])
+    lines = [os.openpty() for _ in range(count)]
+    for master, slave in lines:
+        tty.setraw(slave)
+        os.set_blocking(master, False)
+    print("ready", *(os.ttyname(slave) for _, slave in lines), flush=True)
+    codec = MtSics()
+    step = 1 / (rate * count)
+    for line in sys.stdin:
+        frames = int(line)
+        due = time.monotonic()
+        for _ in range(frames):
+            for master, _slave in lines:
+                due += step
+                time.sleep(max(0.0, due - time.monotonic()))
+                text = str(moment(time.monotonic_ns()))
+                shown = Decoded(text, None, "g", Condition.STABLE)
+                os.write(master, codec.encode(_with_value(shown)))
+        print("sent", frames, flush=True)
+
+
+def _with_value(shown: Decoded) -> Decoded:
+    return Decoded(shown.text, int(shown.text), shown.unit, shown.condition)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
