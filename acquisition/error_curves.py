@@ -21,7 +21,12 @@ from acquisition.panel import (
     value_of,
     worst_of,
 )
-from calibration.units import PERCENT, parse_quantity
+from calibration.units import PERCENT, parse_quantity, same_kind
+
+_DECADES = 8
+"""From so many times the smallest on, the scale is logarithmic."""
+_BESIDE = 0.02
+"""Distance of two runs of one flow rate, as a part of the width."""
 
 
 def curve_panel(drawn: Drawn, test: Test, points: Sequence[Point]) -> Panel:
@@ -56,35 +61,48 @@ def curve_panel(drawn: Drawn, test: Test, points: Sequence[Point]) -> Panel:
     )
 
 
-def flow_rate_panel(drawn: Drawn, tests: Sequence[Test]) -> Panel:
+def places_of(test: Test) -> tuple[str, ...]:
+    """Give where each point of a test was taken, where that is not its value: a flow rate."""
+    if "flow_rate" in test:
+        return (str(test["flow_rate"]),) * len(test["points"])
+    places = tuple(str(test.get("at", "")).split(", "))
+    return places if "at" in test and len(places) == len(test["points"]) else ()
+
+
+def relative_panel(drawn: Drawn, tests: Sequence[Test]) -> Panel:
     """Draw relative errors over the flow rate, all runs of all flow rates."""
-    rates = [parse_quantity(str(test["flow_rate"])) for test in tests]
-    unit = rates[0].unit
-    along = [float(rate.exactly(unit)) for rate in rates]
-    decades = min(along) > 0 and max(along) / min(along) >= 8
+    found = [
+        (parse_quantity(place), point, name_of(test, number))
+        for test in tests
+        for number, (place, point) in enumerate(
+            zip(places_of(test), test["points"], strict=True), 1
+        )
+        if point["error"] is not None
+    ]
+    unit = found[0][0].unit
+    along = [float(place.exactly(unit)) for place, _, _ in found]
+    decades = min(along) > 0 and max(along) / min(along) >= _DECADES
     marks: list[Mark] = []
-    for test, x in zip(tests, along, strict=True):
-        points = [point for point in test["points"] if point["error"] is not None]
-        for number, point in enumerate(points):
-            shift = (number - (len(points) - 1) / 2) * 0.02  # runs side by side, not hidden
-            beside = x * (1 + 2 * shift) if decades else x + shift * (max(along) - min(along) or x)
-            scale = 1.0 if point["unit"] == PERCENT else 100 / float(point["reference"])
-            marks.append(mark_of(beside, point, name_of(test, number + 1), scale))
+    for number, (x, (_, point, name)) in enumerate(zip(along, found, strict=True)):
+        runs = along.count(x)
+        shift = _BESIDE * (along[:number].count(x) - (runs - 1) / 2)  # side by side, not hidden
+        beside = x * (1 + 2 * shift) if decades else x + shift * (max(along) - min(along) or x)
+        scale = 1.0 if point["unit"] == PERCENT else 100 / float(point["reference"])
+        marks.append(mark_of(beside, point, name, scale))
     room = 1.05 if decades else 1.0
     ends = (min(m.x for m in marks) / room, max(m.x for m in marks) * room)
     shown = None
     for curve in curves_of(drawn.law, drawn.sheet, drawn.stage, unit, tests[0]):
         line = line_of(curve, *ends, by_decades=decades) if curve.relative else None
-        if line is not None and all(
-            _near(curve_at, m) for m in marks for curve_at in [_of(line, m.x)]
-        ):
+        if line is not None and all(_near(_of(line, m.x), m) for m in marks):
             shown = line
             break
+    what = t("flow rate") if same_kind(unit, "m³/h") else t("value")
     return Panel(
         Kind.CURVE,
         t(tests[0]["name"]),
         worst_of(test["verdict"] for test in tests),
-        f"{t('flow rate')} [{unit}]",
+        f"{what} [{unit}]",
         f"{t('error')} [%]",
         PERCENT,
         tuple(marks),

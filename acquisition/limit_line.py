@@ -50,7 +50,8 @@ def curves_of(
         names = characteristics_of(table, accuracy_class)
     except Refused:
         return
-    known = {**conditions, **sheet.instrument}
+    own = sheet.instrument.get("characteristics")
+    known = {**conditions, **sheet.instrument, **(own if isinstance(own, Mapping) else {})}
     given = {name: str(known[name]) for name in names if name in known}
     parts = [part.partition(":")[2] for part in given.get("ranges", "").split(",") if ":" in part]
     without = {name: value for name, value in given.items() if name != "ranges"}

@@ -74,7 +74,8 @@ def _figure(pyplot: Any, drawn: Drawn, panels: Sequence[Panel]) -> Any:
     grid = figure.add_gridspec(len(rows), 2, height_ratios=heights)
     for number, row in enumerate(rows):
         for place, panel in enumerate(row):
-            cell = grid[number, :] if panel.wide else grid[number, place]
+            whole = panel.wide or len(panels) == 1
+            cell = grid[number, :] if whole else grid[number, place]
             _draw_panel(figure.add_subplot(cell), panel)
     _head(figure, drawn, height)
     _legend(figure, panels)

@@ -5,7 +5,7 @@ Knows the shapes of results and no routine: a new routine is drawn by the shape 
 
 from collections.abc import Sequence
 
-from acquisition.error_curves import curve_panel, flow_rate_panel
+from acquisition.error_curves import curve_panel, places_of, relative_panel
 from acquisition.language import t
 from acquisition.limit_line import Line
 from acquisition.panel import (
@@ -46,25 +46,26 @@ def panels_of(drawn: Drawn) -> tuple[Panel, ...]:
 
 def _together(test: Test) -> str:
     """Name what tests have in common that are drawn in one panel; empty: a panel of its own."""
+    if _all_at_least(test):
+        return f"{test['name']} at least {test.get('range', '')}"
     for condition in ("flow_rate", "nominal"):
         if condition in test:
             kind = "range" if all(map(_is_range, test["points"])) else ""
             return f"{test['name']} by {condition} {kind}"
-    at_least = all(p["lower"] is not None and p["upper"] is None for p in test["points"])
-    return f"{test['name']} at least {test.get('range', '')}" if at_least else ""
+    return ""
 
 
 def _panel(drawn: Drawn, tests: Sequence[Test]) -> Panel:
     test = tests[0]
     points = [point for point in test["points"] if point["error"] is not None]
+    if _all_at_least(test):
+        return _at_least(tests)
     if all(_is_range(p) for one in tests for p in one["points"] if p["error"] is not None):
         return _ranges(tests)
-    if "flow_rate" in test and all(_share_of(p) for one in tests for p in one["points"]):
-        return flow_rate_panel(drawn, tests)
+    if all(_share_of(p) for one in tests for p in one["points"]) and all(map(places_of, tests)):
+        return relative_panel(drawn, tests)
     if "nominal" in test:
         return _shares(drawn, tests)
-    if all(p["lower"] is not None and p["upper"] is None for p in points):
-        return _at_least(tests)
     if any(map(_is_range, points)):
         return _strip(test, points)
     if test["name"] == "eccentricity":
@@ -72,6 +73,12 @@ def _panel(drawn: Drawn, tests: Sequence[Test]) -> Panel:
     if len({value_of(point) for point in points}) > 1:
         return curve_panel(drawn, test, points)
     return _along(test, points, Kind.POSITIONS, t("observation"))
+
+
+def _all_at_least(test: Test) -> bool:
+    """Tell whether every point must reach a limit and none stay below one."""
+    points = [point for point in test["points"] if point["error"] is not None]
+    return all(point["lower"] is not None and point["upper"] is None for point in points)
 
 
 def _is_range(point: Point) -> bool:
@@ -87,7 +94,8 @@ def _share_of(point: Point) -> bool:
 def _along(test: Test, points: Sequence[Point], kind: Kind, x_label: str) -> Panel:
     unit = points[0]["unit"]
     marks = tuple(mark_of(i, point, name_of(test, i)) for i, point in enumerate(points, 1))
-    value = value_of(points[0])
+    nominal = points[0]["nominal"]
+    value = value_of(points[0]) if nominal is None else nominal
     at = "" if value is None else f" · {value:f} {unit}"
     return Panel(
         kind,

@@ -93,7 +93,7 @@ class Sheet:
     environment: Mapping[str, Quantity]
     body: Body
     """The instrument's characteristics and its tests."""
-    instrument: Mapping[str, object] = field(default_factory=dict)
+    instrument: Mapping[str, object] = field(default_factory=dict, compare=False)
     """``[instrument]`` as it was given, for whoever asks a legal table about it."""
 
 

@@ -221,22 +221,29 @@ def test_rows_of_one_sheet_stand_together(tmp_path: Path) -> None:
 
 
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
-keys = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 values = st.one_of(texts, st.booleans(), st.lists(st.one_of(texts, st.booleans()), max_size=3))
 """A whole number or a date comes back as its text: what it is to be, the reader of a sheet says."""
 
 
-def a_table(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.dictionaries(keys, inner, min_size=1, max_size=4)
+def keys(first: str) -> st.SearchStrategy[str]:
+    """Name values, tables and lists apart, as in every sheet: a key is always the one or the other."""
+    return st.from_regex(rf"{first}[a-z0-9_]{{0,4}}", fullmatch=True)
+
+
+def a_table(*further: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    own = st.dictionaries(keys("v"), values, min_size=1, max_size=4)
+    return st.tuples(own, *further).map(
+        lambda parts: {k: v for part in parts for k, v in part.items()}
+    )
+
+
+def listed(entry: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(keys("l"), st.lists(entry, min_size=1, max_size=3), max_size=2)
 
 
 mappings = a_table(
-    st.one_of(
-        values,
-        a_table(values),
-        st.lists(a_table(st.one_of(values, st.lists(a_table(values), min_size=1, max_size=3))), min_size=1, max_size=3),
-    )
-)  # fmt: skip
+    st.dictionaries(keys("t"), a_table(), max_size=2), listed(a_table(listed(a_table())))
+)
 
 
 def built(raw: RawSheet) -> dict[str, Any]:
