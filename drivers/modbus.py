@@ -385,7 +385,8 @@ class RegisterBus:
         is then kept silent until no answer to the other can come any more.
         """
         sleep = unit.manners.sleep
-        if sleep is None or time.monotonic_ns() - unit.answered_ns < sleep.after * 1e9:
+        # Its clock is not ours: from half the time on it may be asleep, and an awake one answers.
+        if sleep is None or time.monotonic_ns() - unit.answered_ns < sleep.after * 0.5e9:
             return None
         first = await self._ask(line, request, sleep.wait)
         if first.outcome is not Outcome.SILENCE or not line.connected:
