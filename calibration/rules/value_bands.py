@@ -26,7 +26,6 @@ from calibration.rules.particle import with_particles
 from calibration.rules.question import Question
 from calibration.units import PERCENT, Quantity, finite, parse_quantity, same_digits
 
-
 PERCENT_OF = ("the volume passed", "the energy passed")
 """What a percentage can be of when it is not the value."""
 
