@@ -41,9 +41,11 @@ class SleepingDevice:
         self.waking = False
         self.dead = False
         self.late = 0.0
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
+        self.writers.append(writer)
         try:
             while True:
                 unit, function, address, count, _ = struct.unpack(
@@ -75,6 +77,9 @@ async def sleeping_device() -> AsyncIterator[tuple[SleepingDevice, str]]:
         yield device, f"rtu+tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for writer in device.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 async def test_the_request_that_wakes_a_sleeping_unit_is_no_fault() -> None:
