@@ -96,10 +96,8 @@ def run_script(connection: sqlite3.Connection, script: str) -> None:
 def _statements(script: str) -> Iterator[str]:
     """Cut a script at the semicolons that end a statement: those of a trigger's body do not."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for part in script.split(";")[:-1]:
+        statement += f"{part};"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    if statement.strip():
-        yield statement
