@@ -21,6 +21,8 @@ from calibration.refusal import Refused
 from calibration.rules.question import NO_CLASS
 from calibration.sheet import Sheet
 
+_FINE = 7
+"""Decimals below the largest value on which a curve is looked up."""
 SAMPLES = 240
 """Values at which a curve is looked up beside its steps."""
 
@@ -96,7 +98,7 @@ def line_of(curve: LimitCurve, low: float, high: float, *, by_decades: bool = Fa
     """Follow a curve from one value to another as far as it has limits; None where it has none."""
     if curve.nominal or not low < high:
         return None
-    exponent = floor(log10(high)) - 5
+    exponent = floor(log10(high)) - _FINE
     grid = Fraction(10) ** exponent
     least = ceil(Fraction(curve.least) / grid) + int(curve.above)
     first, last = max(round(low / float(grid)), least), round(high / float(grid))
@@ -113,15 +115,16 @@ def line_of(curve: LimitCurve, low: float, high: float, *, by_decades: bool = Fa
     for bound in curve.bounds:
         edge = floor(Fraction(bound) / grid)
         counts |= {count for count in (edge - 1, edge, edge + 1) if first <= count <= last}
+    stepped = curve.value_step is not None or curve.limit_step is not None
     try:
-        if curve.value_step is not None or curve.limit_step is not None:
+        if stepped:
             counts |= _steps(curve, sorted(counts), exponent)
         ordered = sorted(counts)
         found = curve.limits(np.array(ordered, dtype=np.int64), exponent)
     except Refused:
         return None
     lower, upper = _sides(curve, found)
-    return _thinned(ordered, float(grid), lower, upper)
+    return _thinned(ordered, float(grid), lower, upper, None if stepped else found.band.tolist())
 
 
 def _steps(curve: LimitCurve, ordered: Sequence[int], exponent: int) -> set[int]:
@@ -140,11 +143,18 @@ def _thinned(
     grid: float,
     lower: Sequence[Decimal] | None,
     upper: Sequence[Decimal],
+    band: Sequence[int] | None,
 ) -> Line:
-    """Leave out what lies on a straight line; two counts without one between them are a step."""
+    """Leave out what lies on a straight line; two counts without one between them are a step.
+
+    ``band`` tells a step at its edge from a slope; None: the curve is flat between its steps.
+    """
     last = len(counts) - 1
     steps = [
-        i > 0 and counts[i] - counts[i - 1] == 1 and upper[i] != upper[i - 1]
+        i > 0
+        and counts[i] - counts[i - 1] == 1
+        and upper[i] != upper[i - 1]
+        and (band is None or band[i] != band[i - 1])
         for i in range(last + 1)
     ]
     x = [(count - step) * grid for count, step in zip(counts, steps, strict=True)]
@@ -154,7 +164,7 @@ def _thinned(
         if i in (0, last)
         or steps[i]
         or steps[i + 1]
-        or abs(_turn(x, upper, i)) > 1e-9 * float(abs(upper[i]) or 1)
+        or abs(_turn(x, upper, i)) > 1e-5 * float(abs(upper[i]) or 1)
     ]
     return Line(
         tuple(x[i] for i in keep),
