@@ -1,6 +1,7 @@
 """The whole way: outbox, publisher, a real Mosquitto, subscriber, store, receipt."""
 
 import asyncio
+import itertools
 import signal
 import subprocess
 import sys
@@ -17,10 +18,22 @@ from broker.outbox import Outbox
 from broker.publisher import Publisher
 from broker.record import decode, digest, encode
 from broker.rows import acknowledged
+from broker.seal import SigningKey, sign
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
-from tests.records import SOFTWARE, TRUST, receipt, start, the_key, until, verdict, verify_once
+from tests.records import (
+    KEY,
+    SOFTWARE,
+    TIME,
+    TRUST,
+    receipt,
+    start,
+    the_key,
+    until,
+    verdict,
+    verify_once,
+)
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 
@@ -256,3 +269,171 @@ async def test_a_contradicting_verdict_is_kept_aside_loudly_and_gets_no_receipt(
     assert (subscriber.accepted, subscriber.refused) == (2, 1)
     assert "CONFLICT" in caplog.text
     assert [conflict.body for conflict in await store.conflicts()] == [encode(second)]
+
+
+async def test_a_store_that_lost_records_asks_for_them_and_gets_them_although_they_were_receipted(
+    tmp_path: Path, mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
+) -> None:
+    """A records system that was restored from yesterday's copy: the station has what it lacks."""
+    await mosquitto.start()
+    address = mosquitto.address()
+    made = [await verify_once(outbox, "meja") for _ in range(70)]
+    left = start("meja")
+    await outbox.begin("meja", left["id"], left)
+    await outbox.abandon(left["id"], "the cable was pulled")
+    async with at_work(publisher(outbox, address, meja=False)):
+        async with asyncio.timeout(60):
+            async with at_work(Subscriber(store, address, "3516", the_key)):
+                await outbox.wait_until_receipted()
+            restored = await RecordStore.open(tmp_path / "restored.sqlite")
+            try:
+                for record in await store.list(limit=21):
+                    await restored.accept(record.body)
+                asking = Subscriber(restored, address, "3516", the_key, ask_after=0.1)
+                async with at_work(asking):
+                    await asking.ready.wait()
+                    made.append(await verify_once(outbox, "meja"))
+                    while await restored.count() < await store.count() + 2:
+                        await asyncio.sleep(0.01)
+                assert await restored.gaps() == ()
+                assert await restored.conflicts() == ()
+                verdicts = {record.body for record in await restored.verdicts()}
+                assert verdicts == {encode(record) for record in made}
+                assert asking.asked
+            finally:
+                await restored.close()
+    assert (await outbox.counts()).waiting == 0
+
+
+async def test_numbers_that_nobody_has_are_asked_for_ever_more_seldom_and_named(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await mosquitto.start()
+    address = mosquitto.address()
+    lost = [{**start("meja"), "number": number} for number in (3, 7)]  # from another disk
+    subscriber = Subscriber(store, address, "3516", the_key, ask_after=0.05, ask_at_most_every=60.0)
+    async with (
+        at_work(publisher(outbox, address, meja=False), subscriber),
+        Connector(address).connect("other disk") as client,
+        asyncio.timeout(30),
+    ):
+        await client.subscribe(Topics("3516").receipts("meja"), qos=1)
+        await subscriber.ready.wait()
+        for record in lost:
+            await client.publish(Topics("3516").start(record["id"]), encode(record), qos=1)
+        asked: list[float] = []
+        while len(asked) < 4:
+            said = decode(bytes((await anext(client.messages)).payload))
+            if said["schema"] == "tera/missing/1" and said["numbers"] == [[1, 6]]:
+                asked.append(asyncio.get_running_loop().time())
+        await until(lambda: caplog.text.count("which is not here") >= 4)
+    pauses = [after - before for before, after in itertools.pairwise(asked)]
+    assert pauses[-1] > pauses[0]
+
+
+async def test_only_a_trusted_records_system_can_make_a_bench_publish_again(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
+) -> None:
+    await mosquitto.start()
+    address = mosquitto.address()
+    made = [await verify_once(outbox, "meja") for _ in range(3)]
+    topics = Topics("3516")
+    question = {
+        "schema": "tera/missing/1",
+        "office": "3516",
+        "bench": "meja",
+        "numbers": [[2, 2], [9, 9007199254740991]],
+        "asked": TIME,
+    }
+    bench = publisher(outbox, address, meja=False)
+    async with (
+        at_work(bench),
+        Connector(address).connect("listener") as client,
+        asyncio.timeout(30),
+    ):
+        async with at_work(Subscriber(store, address, "3516", the_key)):
+            await outbox.wait_until_receipted()
+        await client.subscribe(topics.start("+"), qos=1)
+        await client.subscribe(topics.verdict("+"), qos=1)
+        signed = sign(question, KEY)
+        forged = [
+            question,
+            sign(question, SigningKey.generate()),
+            {**signed, "numbers": [[1, 3]]},
+            sign({**question, "numbers": []}, KEY),
+            sign({**question, "bench": "other"}, KEY),
+        ]
+        for message in forged:
+            await client.publish(topics.receipts("meja"), encode(message), qos=1)
+        await until(lambda: bench.refused == len(forged))
+        await client.publish(topics.receipts("meja"), encode(signed), qos=1)
+        heard = [await anext(client.messages) for _ in range(2)]
+    assert [bytes(m.payload) for m in heard][1:] == [encode(made[1])]
+    assert [str(m.topic) for m in heard] == [
+        topics.start(made[1]["id"]),
+        topics.verdict(made[1]["id"]),
+    ]
+
+
+async def test_without_a_key_records_are_stored_and_no_receipt_is_given_until_there_is_one(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await mosquitto.start()
+    address = mosquitto.address()
+    keys: list[SigningKey] = []
+    subscriber = Subscriber(store, address, "3516", lambda: keys[0] if keys else None)
+    async with at_work(publisher(outbox, address, meja=False), subscriber):
+        made = [await verify_once(outbox, "meja")]
+        await until(lambda: subscriber.accepted >= 4)  # they came again, since no receipt did
+        assert (await outbox.counts()).waiting == 2
+        assert caplog.text.count("no key may sign today") == 1
+        keys.append(KEY)
+        async with asyncio.timeout(30):
+            await outbox.wait_until_receipted()
+    await assert_everything_is_stored_once(outbox, store, made)
+
+
+async def test_several_subscribers_share_one_store(
+    where: Path | str, mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    await mosquitto.start()
+    address = mosquitto.address()
+    stores = [await RecordStore.open(where) for _ in range(3)]
+    try:
+        services = [
+            Subscriber(each, address, "3516", the_key, name=f"number-{n}", ask_after=0.1)
+            for n, each in enumerate(stores)
+        ]
+        async with at_work(publisher(outbox, address, meja=False), *services):
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(service.ready.wait() for service in services))
+                made = [await verify_once(outbox, "meja") for _ in range(100)]
+                await outbox.wait_until_receipted()
+                await until(lambda: all(service.accepted >= 200 for service in services))
+        await assert_everything_is_stored_once(outbox, stores[0], made)
+        assert sorted(r.stored for r in await stores[1].list()) == list(range(1, 201))
+    finally:
+        for each in stores:
+            await each.close()
+
+
+async def test_rows_of_a_bench_that_is_no_more_still_arrive(
+    mosquitto: Mosquitto, outbox: Outbox, store: RecordStore
+) -> None:
+    await mosquitto.start()
+    address = mosquitto.address()
+    made = [await verify_once(outbox, bench) for bench in ("meja", "dibongkar", "meja")]
+    assert await outbox.benches_waiting() == {"meja", "dibongkar"}
+    publishing = Publisher(
+        outbox, address, "3516", {"meja": False}, SOFTWARE, TRUST, left_behind=["dibongkar"]
+    )
+    async with (
+        Connector(address).connect("listener") as client,
+        at_work(publishing, Subscriber(store, address, "3516", the_key)),
+        asyncio.timeout(30),
+    ):
+        await client.subscribe("tera/v1/3516/state/+", qos=1)
+        await outbox.wait_until_receipted()
+        await publishing.connected.wait()
+        assert str((await anext(client.messages)).topic) == "tera/v1/3516/state/meja"
+    await assert_everything_is_stored_once(outbox, store, made)
