@@ -134,7 +134,7 @@ async def test_without_its_manners_the_same_meter_flaps() -> None:
 async def test_a_sleeping_meter_that_is_polled_seldom_never_shows_a_fault(port: str) -> None:
     simulated = SimulatedMeter(SLEEPY)
     url = await simulated.start(port)
-    async with RegisterBus(url, timeout=0.5, max_device_delay=0.2) as bus:
+    async with RegisterBus(url, timeout=0.2, max_device_delay=0.2) as bus:
         meter = Transmitter("meter", bus, 1, SLEEPY, interval=1.6)
         async with asyncio.timeout(20), aclosing(meter.indications()) as stream:
             shown = [await anext(stream) for _ in range(3 * len(meter.quantities))]
