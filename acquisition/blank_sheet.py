@@ -60,8 +60,8 @@ def _from_law(
         tests = propose(table, Keys(instrument, "instrument"), sheet["stage"]) if propose else ()
     except Refused as refused:
         key = refused.key or ""
-        if not refused.evidence and key.startswith("instrument."):  # say how it is given
-            key = f"--set {key.removeprefix('instrument.')}=..."
+        if key.startswith("instrument."):  # say how it is given
+            key = f"--set {key.removeprefix('instrument.')}" + "=..." * (not refused.evidence)
         raise BadInput(refused.template, place=key, **refused.evidence) from None
     sheet["instrument"] = {"kind": OPEN, "maker": OPEN, "model": OPEN, "serial": OPEN, **instrument}
     sheet["standards"] = [{"id": OPEN, **given.get("standards", {})}]
