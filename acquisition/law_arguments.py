@@ -19,7 +19,7 @@ def add_law_commands(command: Command, configured: Configured) -> None:
     _add_tables(command, configured)
     _add_evaluate(command, configured)
     _add_standards(command, configured)
-    _add_sheet(command, configured)
+    _add_sheet(command)
 
 
 def _add_mpe(command: Command) -> None:
@@ -165,14 +165,12 @@ def _add_standards(command: Command, configured: Configured) -> None:
     )
 
 
-def _add_sheet(command: Command, configured: Configured) -> None:
-    sheet = configured(
-        command(
-            "sheet",
-            "empty_sheet",
-            t("an empty observation sheet with the points that the law wants"),
-            "tera sheet nawi --set class=III --set max=15kg --set e=5g > cerapan.toml",
-        )
+def _add_sheet(command: Command) -> None:
+    sheet = command(
+        "sheet",
+        "empty_sheet",
+        t("an empty observation sheet with the points that the law wants"),
+        "tera sheet nawi --set class=III --set max=15kg --set e=5g > cerapan.toml",
     )
     sheet.add_argument("routine", metavar=t("ROUTINE"), help=t("routine, for example nawi"))
     sheet.add_argument(

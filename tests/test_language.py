@@ -73,7 +73,7 @@ ENGLISH = re.compile(
 )
 TYPED = re.compile(
     r"'[^']*'|\"[^\"]*\"|--[a-z]+|\S*/\S*|\S*_\S*|initial|subsequent|config\.toml|office\.\w+"
-    r"|tera sheet|\n +sheet (?= +)"
+    r"|tera sheet|\n +sheet (?= +)|(?:show|used) ID|\b\w+=\w+"
 )
 """What stays English because somebody types it: quoted, options, paths, addresses, commands."""
 
@@ -323,6 +323,8 @@ def test_every_shape_is_recognised_as_itself() -> None:
         "mpe",
         "tables",
         "evaluate",
+        "standards",
+        "sheet",
         "verify",
     ],
 )
