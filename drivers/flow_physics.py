@@ -1,8 +1,8 @@
 """One meter's way of being wrong about the flow through it: seeded, a function of flow and time.
 
     e(q)    = curve(q) - 100 slip/q, and -100 below the starting flow           wear
-    total   = integral of q (1 + mean of e over one pulsation / 100) dt
-    error   = e(q) + scatter of this run + k (T - 20 °C) + 100 a/(1 - a)        a: share of air
+    run     = scatter of this run + k (T - 20 °C) + 100 a/(1 - a)               a: share of air
+    total   = integral of q (1 + mean of e over one pulsation / 100) dt (1 + run/100)
 
 Knows m³/h, litres and per cent. Refuses to know the liquid's ways (`drivers.simulated_pipe`),
 registers, lines and faults (`drivers.simulated_meter`).
@@ -11,7 +11,7 @@ registers, lines and faults (`drivers.simulated_meter`).
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -44,8 +44,6 @@ class Counter:
     """Total before the first litre [L]."""
     rollover: float = math.inf
     """Total at which it begins at 0 again [L]."""
-    pulses_per_litre: float = 1000.0
-    pulse_rollover: int = 1 << 32
 
 
 class FlowPhysics:
@@ -76,6 +74,7 @@ class FlowPhysics:
         self._noise = noise
         self._random = random.Random(seed)  # noqa: S311 - physics, not secrets
         self._counted = 0.0
+        self._settled: dict[int, float] = {}
         self._on = True
         self.overloaded = False
         """Whether the flow is held to be above what the meter can measure."""
@@ -84,7 +83,7 @@ class FlowPhysics:
 
     def error(self, flow: float) -> float:
         """Give the meter's error [%] at a flow [m³/h], its scatter in this segment included."""
-        return self._of_flow(flow) + self._of_run()
+        return (1 + self._of_flow(flow) / 100) * (100 + self._of_run()) - 100
 
     def _chances(self, segment: int) -> tuple[float, float]:
         # Drawn for each stretch of flow: the same run scatters the same way every time.
@@ -124,7 +123,7 @@ class FlowPhysics:
         if not swing:
             return self._of_flow(flow)
         shares = [1 + swing * math.sin(2 * math.pi * n / _PHASES) for n in range(_PHASES)]
-        return sum(share * self._of_flow(flow * share) for share in shares) / _PHASES
+        return max(sum(s * self._of_flow(flow * s) for s in shares) / _PHASES, -100.0)
 
     @property
     def flow(self) -> float:
@@ -144,19 +143,17 @@ class FlowPhysics:
     @property
     def total(self) -> float:
         """Total on the counter [L]."""
-        return (self._counter.start + self._all) % self._counter.rollover
-
-    @property
-    def pulses(self) -> int:
-        """Pulses given so far, on a counter that rolls over."""
-        counter = self._counter
-        return math.floor(self._all * counter.pulses_per_litre) % counter.pulse_rollover
+        total, end = self._counter.start + self._all, self._counter.rollover
+        return total % end if end < math.inf else total
 
     @property
     def _all(self) -> float:
-        if not self._on:
-            return self._counted
-        return self._counted + self.pipe.measured(self._steady_error())
+        return self._counted + (self._now if self._on else 0.0)
+
+    @property
+    def _now(self) -> float:
+        """Volume of this segment so far [L]."""
+        return self.pipe.measured(self._averaged, self._settled) * (1 + self._of_run() / 100)
 
     def fold(self) -> None:
         """Keep what was counted in the segment that ends now."""
@@ -165,11 +162,7 @@ class FlowPhysics:
     def switch(self, *, on: bool) -> None:
         """Lose power or have it back; what passes without it is not counted."""
         if on and not self._on:
-            self._counted -= self.pipe.measured(self._steady_error())
+            self._counted -= self._now
         elif not on:
             self.fold()
         self._on = on
-
-    def _steady_error(self) -> Callable[[float], float]:
-        rest = self._of_run()
-        return lambda flow: self._averaged(flow) + rest

@@ -266,6 +266,8 @@ class Manners:
     """Pause before each reply leaves [s]."""
     exception: int = 0
     """Modbus exception code to answer with; 0 for none."""
+    damage: Callable[[bytes], bytes] | None = None
+    """What the line does to each frame on its way out; None lets it through."""
 
 
 class Registers(Protocol):
@@ -288,6 +290,11 @@ class _Handler(ServerRequestHandler):
     """One client's connection: knows silence, late replies and units that are not there."""
 
     server: "RegisterServer"
+    _damage: Callable[[bytes], bytes] | None = None
+
+    def send(self, data: bytes, addr: tuple[str, int] | None = None) -> None:
+        if heard := self._damage(data) if self._damage else data:
+            super().send(heard, addr)
 
     async def handle_request(self) -> None:
         if self.last_pdu and self.last_pdu.dev_id not in self.server.units:
@@ -310,6 +317,7 @@ class _Handler(ServerRequestHandler):
         manners = unit.manners() if unit else Manners()
         if manners.silent:
             return
+        self._damage = manners.damage
         if manners.delay > 0:
             self.loop.call_later(manners.delay, self._send_late, pdu, addr)
             return

@@ -7,49 +7,31 @@ in this machine.
 
 import asyncio
 import math
-import os
 import time
-import tty
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Mapping, Sequence
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
-from pathlib import Path
 
-from drivers.errors import BadDriverSettings, LinkLost
-from drivers.flow_physics import FlowPhysics
-from drivers.modbus_wire import Manners, RegisterServer
+from drivers.errors import BadDriverSettings
+from drivers.flow_physics import Counter, FlowPhysics, Wear
+from drivers.modbus_wire import Manners
 from drivers.register_encoding import encode, encode_pattern
 from drivers.register_map import RegisterMap, load_map
 from drivers.registers import Register
 from drivers.room_physics import RoomPhysics, SimulatedRoom
+from drivers.simulated_bus import SimulatedBus
+from drivers.simulated_faults import DEAF, OF_METERS, Damage, Fault, without_a_name
 from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_values import SimulatedValues
 
 __all__ = [
     "FlowPhysics",
-    "MeterFault",
     "RoomPhysics",
     "SimulatedBus",
     "SimulatedMeter",
     "SimulatedPipe",
     "SimulatedRoom",
 ]
-
-
-class MeterFault(StrEnum):
-    """What a simulated meter can be told to suffer."""
-
-    SILENCE = "silence"
-    LATE = "late"
-    """Replies come, but too late."""
-    EXCEPTION = "exception"
-    """Every request gets Modbus exception 4, device failure."""
-    SENSOR = "sensor"
-    """Every value is the map's sensor-fault pattern, NaN for floats."""
-    ALARM = "alarm"
-    """The status register says that the meter is not in order."""
 
 
 class SimulatedMeter:
@@ -65,11 +47,17 @@ class SimulatedMeter:
         repeatability: float = 0.0,
         noise: float = 0.0,
         temperature_coefficient: float = 0.0,
+        wear: Wear | None = None,
+        counter: Counter | None = None,
         resolution: Decimal = Decimal("0.001"),
         seed: int = 0,
         room: RoomPhysics | None = None,
+        boot_time: float = 1.0,
     ) -> None:
-        """Make a meter; ``resolution`` [L] is the step of its totalizers, ``room`` the air."""
+        """Make a meter; ``resolution`` [L] is the step of its totalizers, ``room`` the air.
+
+        From power on to the first answer it takes ``boot_time`` [s].
+        """
         self.register_map = (
             load_map(register_map) if isinstance(register_map, str) else register_map
         )
@@ -81,10 +69,16 @@ class SimulatedMeter:
             repeatability=repeatability,
             noise=noise,
             temperature_coefficient=temperature_coefficient,
+            wear=wear or Wear(),
+            counter=counter or Counter(),
             seed=seed,
         )
-        self._fault: MeterFault | None = None
-        self._delay = 0.0
+        self.fault: Fault | None = None
+        self._delay, self._boot_time = 0.0, boot_time
+        self._damage = Damage(seed)
+        self._stale: dict[str, tuple[int, ...]] = {}
+        self._port = ""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._bus: SimulatedBus | None = None
         self._heard, self._waking = -math.inf, False
         self._counted: dict[str, int] = {}
@@ -102,30 +96,78 @@ class SimulatedMeter:
         """Set the volume flow of the meter's pipe [m³/h]."""
         self.pipe.set_flow(flow)
 
-    def fail(self, kind: MeterFault | str, *, delay: float = 1.5) -> None:
+    def fail(self, kind: Fault | str, *, delay: float = 1.5) -> None:
         """Suffer a fault from now on; ``delay`` [s] is how late late replies are."""
-        if kind not in tuple(MeterFault):
+        if kind not in OF_METERS:
             raise BadDriverSettings(
                 "A simulated meter has no fault {kind}: choose from {known}.",
                 kind=kind,
-                known=", ".join(MeterFault),
+                known=", ".join(OF_METERS),
             )
-        self._fault, self._delay = MeterFault(kind), delay
+        fault = Fault(kind)
+        if fault in (Fault.CHECKSUM, Fault.COLLISION) and self._port.startswith("tcp"):
+            raise BadDriverSettings(
+                "Modbus TCP has neither checksum nor collisions: simulate RTU, on a pty or rtu+tcp."
+            )
+        if fault is Fault.ADAPTER and self._port in ("", "pty"):
+            raise without_a_name()
+        self.recover()
+        if fault is Fault.STALE:
+            self._stale = {r.quantity: self._words(r) for r in self.register_map.registers}
+        self.fault, self._delay = fault, delay
+        self.physics.overloaded = fault is Fault.OVERLOAD
+        if fault is Fault.ADAPTER:
+            self._begin(self._unplug())
+        elif fault is Fault.POWER:
+            self._begin(self._restart())
 
     def recover(self) -> None:
-        """Be healthy again."""
-        self._fault = None
+        """Be healthy again; a meter that starts takes its time."""
+        if self.fault is Fault.ADAPTER:
+            self._begin(self._plug())
+        self._stale = {}
+        self.physics.overloaded = False
+        if self.fault is not Fault.POWER:
+            self.fault = None
 
     async def start(self, port: str = "tcp://127.0.0.1:0") -> str:
         """Serve this meter alone on a line; give the URL for the driver."""
-        self._bus = SimulatedBus(self)
-        return await self._bus.start(port)
+        self._port = port
+        bus = SimulatedBus(self)
+        address = await bus.start(port)
+        self._bus = bus
+        if not port.startswith("pty"):
+            self._port = address  # to come back under the same number
+        return address
 
     async def stop(self) -> None:
         """Take the meter's line away."""
-        if self._bus is not None:
-            await self._bus.stop()
-            self._bus = None
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._unplug()
+
+    async def _unplug(self) -> None:
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            await bus.stop()
+
+    async def _plug(self) -> None:
+        if self._bus is None:
+            await self.start(self._port)
+
+    async def _restart(self) -> None:
+        """Be off, count nothing meanwhile, and start."""
+        self.physics.switch(on=False)
+        await asyncio.sleep(self._boot_time)
+        self.physics.switch(on=True)
+        self.power_cycle()
+        self.fault = None
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def blocks(self) -> Mapping[int, int]:
         """Give first wire address and length of each block of readable registers."""
@@ -149,10 +191,19 @@ class SimulatedMeter:
 
     def manners(self) -> Manners:
         """Say how the meter answers at this instant."""
+        fault = self.fault
         return Manners(
-            silent=self._fault is MeterFault.SILENCE,
-            delay=self._delay if self._fault is MeterFault.LATE else 0.0,
-            exception=4 if self._fault is MeterFault.EXCEPTION else 0,
+            silent=fault in DEAF,
+            delay=self._delay if fault is Fault.LATE else 0.0,
+            exception=4 if fault is Fault.EXCEPTION else 0,
+            damage=None if fault is None else self._damaged,
+        )
+
+    def _damaged(self, frame: bytes) -> bytes:
+        """Give what the line lets through of a frame."""
+        flipped = frame[:-1] + bytes([frame[-1] ^ 0xFF])  # the last byte of RTU is of its CRC
+        return self._damage.to(
+            frame, self.fault, spoiled=lambda _: flipped, other=lambda: frame[::-1]
         )
 
     def hear(self) -> bool:
@@ -185,9 +236,11 @@ class SimulatedMeter:
         return math.floor(value * worth if worth else value / Fraction(register.scale))
 
     def _words(self, register: Register) -> tuple[int, ...]:
+        if register.quantity in self._stale:
+            return self._stale[register.quantity]
         if register.status:
             return encode_pattern(register, self._condition(register))
-        if self._fault is MeterFault.SENSOR:
+        if self.fault is Fault.SENSOR:
             if register.faults:
                 return encode_pattern(register, min(register.faults))
             if register.type.startswith("float"):
@@ -200,97 +253,6 @@ class SimulatedMeter:
     def _condition(self, register: Register) -> int:
         """Give the number of a status register, in order or not."""
         healthy = 0 if register.ok is None else min(register.ok)
-        if self._fault is not MeterFault.ALARM:
+        if self.fault is not Fault.ALARM and not self.physics.beyond:
             return healthy
         return min(register.bits) if register.bits else max(register.ok or {0}) + 1
-
-
-class SimulatedBus:
-    """Several simulated meters as units of one Modbus line."""
-
-    def __init__(self, *meters: SimulatedMeter) -> None:
-        self._meters = {meter.unit: meter for meter in meters}
-        self._server: RegisterServer | None = None
-
-    async def start(self, port: str) -> str:
-        """Serve on ``tcp://``, ``rtu+tcp://``, ``pty`` or ``pty:/path/to/link``; give the URL."""
-        kind, _, place = port.partition(":")
-        if kind == "pty":
-            self._server = RegisterServer(self._meters, rtu=True)
-            line = _Pty(Path(place) if place else None)
-            self._server.attach(line.serve)
-            return f"rtu://{line.path}"
-        host, _, number = place.removeprefix("//").rpartition(":")
-        if kind not in ("tcp", "rtu+tcp") or not host or not number.isdecimal():
-            raise BadDriverSettings(
-                "{port} is no port for a simulated meter: write tcp://127.0.0.1:PORT, "
-                "rtu+tcp://127.0.0.1:PORT, pty or pty:/path/to/link.",
-                port=port,
-            )
-        server = RegisterServer(self._meters, rtu=kind != "tcp", address=(host, int(number)))
-        try:
-            host, used = await server.listen_on_tcp()
-        except OSError as exc:
-            raise LinkLost(
-                "A simulated meter cannot listen on {port} ({reason}): choose another port.",
-                port=port,
-                reason=exc.strerror or exc,
-            ) from exc
-        self._server = server
-        return f"{kind}://{host}:{used}"
-
-    async def stop(self) -> None:
-        """Take the line away, clients and all."""
-        if self._server is not None:
-            await self._server.stop()
-            self._server = None
-
-
-class _Pty(asyncio.Transport):
-    """The instrument's side of a pty as an asyncio transport."""
-
-    def __init__(self, link: Path | None) -> None:
-        super().__init__()
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
-        self._link = link
-        if link is not None:
-            with suppress(FileNotFoundError):
-                if link.is_symlink():
-                    link.unlink()
-            link.symlink_to(self.path)
-            self.path = str(link)
-        self._loop = asyncio.get_running_loop()
-        self._closed = False
-
-    def serve(self, protocol: asyncio.Protocol) -> asyncio.Transport:
-        """Hand what arrives to a protocol."""
-        self._loop.add_reader(self._master, self._arrived, protocol)
-        return self
-
-    def _arrived(self, protocol: asyncio.Protocol) -> None:
-        with suppress(BlockingIOError):
-            protocol.data_received(os.read(self._master, 4096))
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes on the line; a line nobody reads loses them, as a wire does."""
-        if not self._closed:
-            with suppress(BlockingIOError):
-                os.write(self._master, data)
-
-    def close(self) -> None:
-        """Hang up and take the link away."""
-        if self._closed:
-            return
-        self._closed = True
-        self._loop.remove_reader(self._master)
-        os.close(self._master)
-        os.close(self._slave)
-        if self._link is not None:
-            self._link.unlink(missing_ok=True)
-
-    def abort(self) -> None:
-        """Hang up."""
-        self.close()

@@ -154,23 +154,34 @@ class SimulatedPipe:
         decayed = tau * -math.expm1(-duration / tau) if tau > 0 else 0.0
         return (segment.target * duration + (segment.first - segment.target) * decayed) / 3.6
 
-    def measured(self, error: Callable[[float], float]) -> float:
+    def measured(self, error: Callable[[float], float], known: dict[int, float]) -> float:
         """Give what a meter with ``error(flow [m³/h])`` [%] has counted in this segment [L].
 
         Integral of q (1 + e(q)/100) dt: Simpson's rule while the flow settles, exact after that;
-        it depends on the time only, not on how often it was asked.
+        it depends on the time only, not on how often it was asked. ``known`` keeps the settled part.
         """
         segment, duration = self._segment, self.time - self._segment.begin
-        tau = self.traits.settling_time
-        settled = 0.0 if segment.first == segment.target else min(duration, 20 * tau)
-        total = segment.target * (1 + error(segment.target) / 100) * (duration - settled)
+        settles = 0.0 if segment.first == segment.target else 20 * self.traits.settling_time
+        after = max(duration - settles, 0.0)
+        steady = after and segment.target * (1 + error(segment.target) / 100) * after
+        if duration < settles:
+            return self._settled(segment, duration, error) / 3.6
+        if segment.number not in known:
+            known.clear()
+            known[segment.number] = self._settled(segment, settles, error)
+        return (known[segment.number] + steady) / 3.6
+
+    def _settled(self, segment: Segment, duration: float, error: Callable[[float], float]) -> float:
+        if not duration:
+            return 0.0
         intervals = 200
-        step = settled / intervals
-        for index in range(intervals + 1 if settled else 0):
+        step = duration / intervals
+        total = 0.0
+        for index in range(intervals + 1):
             flow = self._flow(segment, segment.begin + index * step)
             weight = 1 if index in (0, intervals) else 4 if index % 2 else 2
             total += flow * (1 + error(flow) / 100) * weight * step / 3
-        return total / 3.6
+        return total
 
     def set_flow(self, flow: Decimal | float) -> None:
         """Set the valve to a volume flow [m³/h], 0 to close it; the flow settles exponentially."""

@@ -6,37 +6,29 @@ trial.
 """
 
 import asyncio
-import random
-import time
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from drivers import simulated_sics
 from drivers.codecs.codec import Answer, Codec, Decoded
 from drivers.codecs.frame_codec import FrameCodec
-from drivers.codecs.mt_sics import PRINTED, MtSics
+from drivers.codecs.mt_sics import MtSics
 from drivers.codecs.request_reader import RequestReader, Wish
 from drivers.errors import BadDriverSettings
 from drivers.framing import LineFramer
 from drivers.indication import Condition
 from drivers.physics import ScalePhysics
+from drivers.simulated_clock import SimulatedClock
+from drivers.simulated_faults import DEAF, OF_SCALES, Damage, Fault, without_a_name
 from drivers.simulated_line import PtyLine, TcpLine
+from drivers.simulated_speech import Speech, spoiled
 
 _STABLE_WITHIN: Final = 3.0
 """How long S, Z and T wait for a stable indication before they answer I [s]."""
-_KNOWN: Final = ("I0", "I1", "I2", "I3", "I4", "S", "SI", "SIR", "Z", "ZI", "T", "TI", "TA", "@")
 
-
-class ScaleFault(StrEnum):
-    """What a simulated scale can be told to suffer."""
-
-    SILENCE = "silence"
-    NOISE = "noise"
-    """Random bytes instead of answers, as a wrong baud rate gives."""
-    OVERLOAD = "overload"
+Send = Callable[[bytes], None]
 
 
 class SimulatedScale:
@@ -52,62 +44,80 @@ class SimulatedScale:
         seed: int = 1,
         codec: Codec | None = None,
         streams: bool = False,
+        clock: SimulatedClock | None = None,
+        boot_time: float = 1.0,
     ) -> None:
         """Make a scale; ``display_cycle`` [s] is the interval of streamed indications.
 
-        ``codec`` is MT-SICS unless given; one that ``streams`` sends without being asked.
+        ``codec`` is MT-SICS unless given; one that ``streams`` sends without being asked. From
+        power on to the first answer it takes ``boot_time`` [s].
         """
-        self.unit = unit
+        self.unit, self.serial = unit, serial
         self.physics = physics
-        self._cycle = display_cycle
-        self._serial = serial
+        self.clock = clock or SimulatedClock()
+        self.fault: Fault | None = None
+        self._cycle, self._boot_time = display_cycle, boot_time
         self._codec = MtSics() if codec is None else codec
+        self._sics = isinstance(self._codec, MtSics)
         self._streams = streams
-        self._known_unit()
-        self._fault: ScaleFault | None = None
-        self._random = random.Random(seed)  # noqa: S311 - noise, not secrets
+        self._speech = Speech(self._codec, unit, physics.d)
+        self._late = 0.0
+        self._stale: Decoded | None = None
+        self._damage = Damage(seed)
+        self._port = ""
         self._line: PtyLine | TcpLine | None = None
+        self._heard: set[Send] = set()
+        """Those who are connected now."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stream: asyncio.Task[None] | None = None
 
-    def _known_unit(self) -> None:
-        """Refuse a unit that the protocol cannot carry; one that carries none takes any."""
-        zero = Decimal(0).quantize(self.physics.d)
-        here = Decoded(f"{zero:f}", zero, self.unit, Condition.DYNAMIC)
-        sics = isinstance(self._codec, MtSics)
-        if self.unit not in PRINTED if sics else self._frame(here) is None:
-            raise BadDriverSettings(
-                "A simulated scale cannot show {unit}: choose from {known}.",
-                unit=self.unit,
-                known=", ".join(dict.fromkeys(self._codec.units.values())),
-            )
+    def place(self, load: Decimal, position: int = 0, *, at: float | None = None) -> None:
+        """Put this load in all on the receptor, in the scale's unit; ``at`` [s] of its clock."""
+        self.physics.place(load, position, self.clock() if at is None else at)
 
-    def place(self, load: Decimal, position: int = 0) -> None:
-        """Put this load in all on the receptor, in the scale's unit."""
-        self.physics.place(load, position, time.monotonic())
-
-    async def zero(self) -> None:
+    async def zero(self, *, at: float | None = None) -> None:
         """Press the zero key: wait until stable, then take zero."""
-        await self._stable()
-        self.physics.zero(time.monotonic())
+        moment = begun = self.clock() if at is None else at
+        longest = begun + _STABLE_WITHIN * self.clock.pace
+        while not self.physics.stable(moment) and moment < longest:  # looked for ahead of time
+            moment += self._cycle
+        await self.clock.until(moment)
+        self.physics.zero(moment)
 
-    def fail(self, kind: ScaleFault | str) -> None:
-        """Suffer a fault from now on."""
-        if kind not in tuple(ScaleFault):
+    def fail(self, kind: Fault | str, *, delay: float = 1.5) -> None:
+        """Suffer a fault from now on; ``delay`` [s] is how late late answers are."""
+        if kind not in OF_SCALES:
             raise BadDriverSettings(
                 "A simulated scale has no fault {kind}: choose from {known}.",
                 kind=kind,
-                known=", ".join(ScaleFault),
+                known=", ".join(OF_SCALES),
             )
-        self._fault = ScaleFault(kind)
+        fault = Fault(kind)
+        if fault is Fault.CHECKSUM and not self._speech.checks(self._somebody()):
+            raise BadDriverSettings("The protocol {name} has no checksum.", name=self._codec.name)
+        if fault is Fault.ADAPTER and self._port == "pty":
+            raise without_a_name()
+        if self.fault is Fault.ADAPTER:
+            self._begin(self._plug())
+        self._stale = self._show() if fault is Fault.STALE else None
+        self.fault, self._late = fault, delay
+        if fault is Fault.ADAPTER:
+            self._begin(self._unplug())
+        elif fault is Fault.POWER:
+            self._begin(self._restart())
 
     def recover(self) -> None:
-        """Be healthy again."""
-        self._fault = None
+        """Be healthy again; a scale that starts takes its time."""
+        if self.fault is Fault.ADAPTER:
+            self._begin(self._plug())
+        self._stale = None
+        if self.fault is not Fault.POWER:
+            self.fault = None
 
     async def start(self, port: str = "pty") -> str:
         """Answer on ``pty``, ``pty:/path/to/link`` or ``tcp://127.0.0.1:PORT``; give the port."""
         kind, _, place = port.partition(":")
+        self._port = port
         if kind == "pty":
             line = PtyLine(self._session, Path(place) if place else None)
             self._line = line
@@ -121,7 +131,9 @@ class SimulatedScale:
             )
         tcp = TcpLine(self._session)
         self._line = tcp
-        return await tcp.listen(host, int(number))
+        address = await tcp.listen(host, int(number))
+        self._port = address.replace("socket:", "tcp:", 1)  # to come back under the same number
+        return address
 
     async def stop(self) -> None:
         """Take the line away."""
@@ -130,23 +142,46 @@ class SimulatedScale:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._stream = None
-        if self._line is not None:
-            await self._line.close()
-            self._line = None
+        await self._unplug()
 
-    def _session(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    async def _unplug(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
+
+    async def _plug(self) -> None:
+        if self._line is None:
+            await self.start(self._port)
+
+    async def _restart(self) -> None:
+        """Be off, start, lose zero and tare, and say so as a real one does."""
+        self._cancel_stream()
+        for send in self._heard:
+            send(b"\x00")  # the line falls when the transmitter loses power
+        await self.clock.until(self.clock() + self._boot_time)
+        self.physics.power_on(self.clock())
+        self.fault = None
+        hello = b"SIMULATED\r\n"
+        for send in self._heard:
+            send(self._codec.encode(simulated_sics.started(self)) if self._sics else hello)
+
+    def _session(self, send: Send) -> Callable[[bytes], None]:
         """Begin a conversation; return what takes the bytes that arrive."""
         framer = LineFramer()
         reader = RequestReader(self._codec.requests)
-        sics = isinstance(self._codec, MtSics)
+        self._heard.add(send)
         stream = self._begin(self._repeat(send)) if self._streams else None
 
         def arrived(data: bytes) -> None:
-            if not data and stream is not None:  # the other side has gone
-                stream.cancel()
-            for line in framer.feed(data) if sics else ():
+            if not data:  # the other side has gone
+                self._heard.discard(send)
+                if stream is not None:
+                    stream.cancel()
+            if self.fault in DEAF:
+                return
+            for line in framer.feed(data) if self._sics else ():
                 self._begin(self._obey(line, send))
-            for wish in () if sics else reader.feed(data):
+            for wish in () if self._sics else reader.feed(data):
                 self._begin(self._grant(wish, send))
 
         return arrived
@@ -157,12 +192,23 @@ class SimulatedScale:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _grant(self, wish: Wish, send: Callable[[bytes], None]) -> None:
+    def _say(self, send: Send, frame: bytes) -> None:
+        """Send a frame as the line lets it through now."""
+        if self.fault is None:
+            send(frame)
+        elif self.fault is Fault.LATE:
+            self._begin(self._say_late(send, frame))
+        elif heard := self._damage.to(frame, self.fault, spoiled=spoiled, other=self._somebody):
+            send(heard)
+
+    async def _say_late(self, send: Send, frame: bytes) -> None:
+        await asyncio.sleep(self._late)
+        send(frame)
+
+    async def _grant(self, wish: Wish, send: Send) -> None:
         """Do what a request of another protocol than MT-SICS asks for."""
-        if self._fault is ScaleFault.SILENCE:
-            return
-        if self._fault is ScaleFault.NOISE:
-            send(self._random.randbytes(20))
+        if self.fault is Fault.NOISE:
+            self._say(send, b"")
             return
         if wish.kind == "stream":
             if self._stream is None and not self._streams:
@@ -171,150 +217,102 @@ class SimulatedScale:
         answers: tuple[Answer, ...] | None = None
         if isinstance(self._codec, FrameCodec):
             if wish.kind == "identity":
-                answers = self._codec.about(wish.request, "SIMULATED", self._serial)
+                answers = self._codec.about(wish.request, "SIMULATED", self.serial)
             elif wish.kind != "poll":
                 done = await (self._zeroed() if wish.kind == "zero" else self._tared())
                 answers = self._codec.done(wish.request, accepted=done)
         if answers is None:
             self._send_weight(send)
         for answer in answers or ():
-            send(self._codec.encode(answer))
+            self._say(send, self._codec.encode(answer))
 
     async def _zeroed(self) -> bool:
         """Set to zero when stable and near enough to the first zero; say whether it was done."""
-        if not await self._stable() or abs(self._from_first_zero()) > self._zero_range():
+        if not await self.still() or not self.may_zero():
             return False
-        self.physics.zero(time.monotonic())
+        self.physics.zero(self.clock())
         return True
 
     async def _tared(self) -> bool:
-        if not await self._stable() or self._beyond():
+        if not await self.still() or self.beyond():
             return False
-        self.physics.tare(time.monotonic())
+        self.physics.tare(self.clock())
         return True
 
-    def _from_first_zero(self) -> Decimal:
-        return self.physics.from_first_zero(time.monotonic())
+    def may_zero(self) -> bool:
+        """Say whether the load is within the zero-setting range."""
+        share = Decimal(self.physics.zero_range_percent) / 200
+        return abs(self.physics.from_first_zero(self.clock())) <= self.physics.max * share
 
-    def _zero_range(self) -> Decimal:
-        return self.physics.max * 2 / 100  # R 76 4.5.1: 4 % in all
-
-    async def _obey(self, line: bytes, send: Callable[[bytes], None]) -> None:
-        if self._fault is ScaleFault.SILENCE:
-            return
-        if self._fault is ScaleFault.NOISE:
-            send(self._random.randbytes(20))
-            return
+    async def _obey(self, line: bytes, send: Send) -> None:
+        """Do what a command of MT-SICS says."""
         command = line.decode("ascii", "replace")
-        if command not in _KNOWN:
-            send(self._codec.encode(Answer("ES", "", error=True)))
+        if self.fault is Fault.NOISE:
+            self._say(send, b"")
             return
-        if command in ("S", "SI", "SIR", "@") and self._stream is not None:
-            self._stream.cancel()
-            self._stream = None
+        if command not in simulated_sics.KNOWN:
+            self._say(send, self._codec.encode(Answer("ES", "", error=True)))
+            return
+        if command in ("S", "SI", "SIR", "@"):
+            self._cancel_stream()
         if command == "SIR":
             self._stream = asyncio.create_task(self._repeat(send))
         elif command in ("S", "SI"):
-            if command == "S" and not await self._stable():
-                send(b"S I\r\n")
+            if command == "S" and not await self.still():
+                self._say(send, b"S I\r\n")
             else:
-                send(self._codec.encode(self._show()))
+                self._send_weight(send)
         else:
-            for answer in await self._answers(command):
-                send(self._codec.encode(answer))
+            for answer in await simulated_sics.answers(self, command):
+                self._say(send, self._codec.encode(answer))
 
-    async def _answers(self, command: str) -> list[Answer]:
-        now = time.monotonic()
-        match command:
-            case "I0":
-                levels = [f'{int(c[0] == "T")} "{c}"' for c in _KNOWN]
-                statuses = ["B"] * (len(levels) - 1) + ["A"]
-                return [Answer("I0", *line) for line in zip(statuses, levels, strict=True)]
-            case "I1":
-                return [Answer("I1", "A", "01")]
-            case "I2":
-                return [Answer("I2", "A", f"SIMULATED {self.physics.max} {self.unit}")]
-            case "I3":
-                return [Answer("I3", "A", "tante-sari simulation")]
-            case "I4":
-                return [Answer("I4", "A", self._serial)]
-            case "@":
-                self.physics.untare()
-                return [Answer("I4", "A", self._serial)]
-            case "Z" | "ZI":
-                if command == "Z" and not await self._stable():
-                    return [Answer("Z", "I")]
-                load = self._from_first_zero()
-                if abs(load) > self._zero_range():
-                    return [Answer(command, "+" if load > 0 else "-")]
-                done = "A" if command == "Z" else "S" if self.physics.stable(now) else "D"
-                self.physics.zero(time.monotonic())
-                return [Answer(command, done)]
-            case "T" | "TI":
-                if command == "T" and not await self._stable():
-                    return [Answer("T", "I")]
-                if beyond := self._beyond():
-                    return [Answer(command, "+" if beyond is Condition.OVERLOAD else "-")]
-                status = "S" if self.physics.stable(time.monotonic()) else "D"
-                return [Answer(command, status, self._mass(self.physics.tare(time.monotonic())))]
-            case _:
-                return [Answer(command, "A", self._mass(self.physics.tared))]
+    def _cancel_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.cancel()
+            self._stream = None
 
-    def _mass(self, value: Decimal) -> str:
-        return f"{value:>10f} {PRINTED[self.unit]}"
-
-    def _beyond(self) -> Condition | None:
+    def beyond(self) -> Condition | None:
         """Say whether the load is above or below what the display can show, tare disregarded."""
-        load = self.physics.gross(time.monotonic())
-        if self._fault is ScaleFault.OVERLOAD or load > self.physics.max + 9 * self.physics.e:
+        load = self.physics.gross(self.clock())
+        if self.fault is Fault.OVERLOAD or load > self.physics.max + 9 * self.physics.e:
             return Condition.OVERLOAD
         return Condition.UNDERLOAD if load < -20 * self.physics.e else None
 
     def _show(self) -> Decoded:
-        if beyond := self._beyond():
+        if self._stale is not None:
+            return self._stale
+        if beyond := self.beyond():
             return Decoded("", None, None, beyond, beyond.value)
-        shown = self.physics.shown(time.monotonic())
+        shown = self.physics.shown(self.clock())
         condition = Condition.STABLE if shown.stable else Condition.DYNAMIC
-        return Decoded(f"{shown.value:f}", shown.value, self.unit, condition)
+        return self._speech.weight(shown.value, condition)
 
-    async def _stable(self) -> bool:
-        give_up = time.monotonic() + _STABLE_WITHIN
-        while not self.physics.stable(time.monotonic()):
-            if time.monotonic() > give_up:
+    async def still(self) -> bool:
+        """Wait until stable; say whether it became so in time."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _STABLE_WITHIN
+        while not self.physics.stable(self.clock()):
+            if loop.time() > give_up:
                 return False
             await asyncio.sleep(self._cycle)
         return True
 
-    async def _repeat(self, send: Callable[[bytes], None]) -> None:
+    async def _repeat(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
-            if self._fault is None or self._fault is ScaleFault.OVERLOAD:
-                self._send_weight(send)
-            elif self._fault is ScaleFault.NOISE:
-                send(self._random.randbytes(20))
-            await asyncio.sleep(self._cycle)
+            self._send_weight(send)
+            due = max(due + self._cycle, loop.time() - self._cycle)  # the rate, not the pause
+            await asyncio.sleep(due - loop.time())
 
-    def _send_weight(self, send: Callable[[bytes], None]) -> None:
-        frame = self._frame(self._show())
-        if frame is not None:  # a protocol without a word for overload falls silent
-            send(frame)
-
-    def _frame(self, shown: Decoded) -> bytes | None:
-        """Write an indication as nearly as the protocol can carry it; None when not at all."""
-        for nearly in self._as_carried(shown):
-            try:
-                return self._codec.encode(nearly)
-            except BadDriverSettings:
-                continue
-        return None
-
-    def _as_carried(self, shown: Decoded) -> Iterator[Decoded]:
-        if isinstance(self._codec, MtSics):
-            yield shown
+    def _send_weight(self, send: Send) -> None:
+        if self.fault in DEAF:
             return
-        if shown.value is not None and not self._codec.tells_stability:
-            shown = replace(shown, condition=Condition.DYNAMIC)
-        if shown.value is not None and self.physics.tared:
-            yield replace(shown, detail="net")
-            yield replace(shown, detail="net", unit=None)
-        yield shown
-        yield replace(shown, unit=None)
+        frame = self._speech.frame(self._show(), tared=bool(self.physics.tared))
+        if frame is not None:  # a protocol without a word for overload falls silent
+            self._say(send, frame)
+
+    def _somebody(self) -> bytes:
+        """Write what a second instrument of the same kind would say: another load."""
+        other = self.physics.net(self.clock()) + 137 * self.physics.d
+        return self._speech.frame(self._speech.weight(other, Condition.STABLE)) or b""

@@ -12,7 +12,8 @@ from drivers.errors import BadDriverSettings, InstrumentRefused, LinkLost, NoAns
 from drivers.modbus import RegisterBus
 from drivers.register_map import load_map
 from drivers.registers import decode
-from drivers.simulated_meter import MeterFault, SimulatedBus, SimulatedMeter, SimulatedPipe
+from drivers.simulated_faults import Fault
+from drivers.simulated_meter import SimulatedBus, SimulatedMeter, SimulatedPipe
 
 PROMASS = load_map("endress-hauser-promass").with_units({"totalizer_1": "L"})
 
@@ -143,7 +144,7 @@ async def test_faults_on_command_reach_the_line_and_go_away_again() -> None:
         meter.fail("exception")
         with pytest.raises(InstrumentRefused, match="device failure"):
             await bus.read(1, "holding", 2609, 2)
-        meter.fail(MeterFault.SENSOR)
+        meter.fail(Fault.SENSOR)
         words = await bus.read(1, "holding", 2609, 4)
         assert decode(PROMASS.register("totalizer_1"), words).fault == "not a number"
         meter.fail("alarm")

@@ -15,7 +15,8 @@ import pytest
 import drivers.simulated_scale
 from drivers.errors import BadDriverSettings, LinkLost
 from drivers.physics import ScalePhysics
-from drivers.simulated_scale import ScaleFault, SimulatedScale
+from drivers.simulated_faults import Fault
+from drivers.simulated_scale import SimulatedScale
 
 pytestmark = pytest.mark.timeout(20)
 TCP = "tcp://127.0.0.1:0"
@@ -330,16 +331,16 @@ async def test_a_stream_falls_silent_noisy_and_overloaded_too() -> None:
     async with talking(scale) as client:
         client.send("SIR\r\n")
         assert await client.line() == "S S       0.00 g"
-        scale.fail(ScaleFault.OVERLOAD)
+        scale.fail(Fault.OVERLOAD)
         while await client.line() != "S +":
             pass
-        scale.fail(ScaleFault.SILENCE)
+        scale.fail(Fault.SILENCE)
         await asyncio.sleep(0.03)
         while client.reader._buffer:  # type: ignore[attr-defined]
             await client.line()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.line(), 0.05)
-        scale.fail(ScaleFault.NOISE)
+        scale.fail(Fault.NOISE)
         assert len(await client.reader.readexactly(40)) == 40
 
 
