@@ -84,23 +84,33 @@ class FrameReader:
         self.frames += len(frames)
         return frames
 
-    async def until_quiet(self, quiet: float) -> list[Frame]:
-        """Read until no byte came for ``quiet`` seconds; what was begun then is forgotten.
+    async def emptied(self) -> list[Frame]:
+        """Take what is here; what it begins is forgotten. A line that never ends is given up."""
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + _LEAST_LOOK
+        frames = []
+        while data := self._link.take():
+            self.bytes += len(data)
+            frames += self._decoded(self._framer.feed(data))
+            await asyncio.sleep(0)  # as above
+            if clock() >= give_up:
+                break
+        frames += self._decoded(self._framer.finish())
+        self._framer.reset()
+        return frames
 
-        0 takes only what is already here. A stream never gets quiet, and is given up.
-        """
+    async def until_quiet(self, quiet: float) -> list[Frame]:
+        """Take what comes until nothing came for ``quiet`` seconds; a stream never gets quiet."""
         clock = asyncio.get_running_loop().time
         give_up = clock() + max(3 * quiet, _LEAST_LOOK)
         frames = []
-        while clock() < give_up:
+        while (left := give_up - clock()) > 0:
             try:
-                async with asyncio.timeout(quiet):
+                async with asyncio.timeout(min(quiet, left)):
                     data = await self._link.receive()
             except TimeoutError:
                 break
             self.bytes += len(data)
             frames += self._decoded(self._framer.feed(data))
             await asyncio.sleep(0)  # as above
-        frames += self._decoded(self._framer.finish())
-        self._framer.reset()
-        return frames
+        return frames + await self.emptied()

@@ -73,6 +73,9 @@ class Link(Protocol):
     async def receive(self) -> bytes:
         """Wait for at least one byte; LinkLost when the line is gone."""
 
+    def take(self) -> bytes:
+        """Take what is here, without waiting; nothing when the line is empty."""
+
     async def send(self, data: bytes) -> None:
         """Send all bytes; LinkLost when the line is gone."""
 
@@ -224,27 +227,31 @@ class SerialLink:
     async def receive(self) -> bytes:
         """Wait for at least one byte; LinkLost when the line is gone."""
         loop = asyncio.get_running_loop()
-        while True:
-            if self._port is None:
-                raise self._gone("closed")
-            now_ns = time.monotonic_ns()
-            try:
-                data = os.read(self._port.fileno(), 65536)
-            except BlockingIOError:
-                self._empty_ns = now_ns
-                await self._until_readable(loop)
-                continue
-            except OSError as error:
-                raise self._gone(error.strerror) from error
-            if not data:
-                # a tty that hung up and a socket that was shut both read as empty
-                raise self._gone("hung up")
-            self.arrived_ns, self.since_ns = time.monotonic_ns(), self._empty_ns
-            if len(data) < _BACKLOG:
-                self._empty_ns = now_ns
-            if self._capture is not None:
-                self._capture.record("received", data, self.arrived_ns, self.since_ns)
-            return data
+        while not (data := self.take()):
+            await self._until_readable(loop)
+        return data
+
+    def take(self) -> bytes:
+        """Take what is here, without waiting; nothing when the line is empty."""
+        if self._port is None:
+            raise self._gone("closed")
+        now_ns = time.monotonic_ns()
+        try:
+            data = os.read(self._port.fileno(), 65536)
+        except BlockingIOError:
+            self._empty_ns = now_ns
+            return b""
+        except OSError as error:
+            raise self._gone(error.strerror) from error
+        if not data:
+            # a tty that hung up and a socket that was shut both read as empty
+            raise self._gone("hung up")
+        self.arrived_ns, self.since_ns = time.monotonic_ns(), self._empty_ns
+        if len(data) < _BACKLOG:
+            self._empty_ns = now_ns
+        if self._capture is not None:
+            self._capture.record("received", data, self.arrived_ns, self.since_ns)
+        return data
 
     async def send(self, data: bytes) -> None:
         """Send all bytes; LinkLost when the line is gone."""

@@ -303,6 +303,7 @@ class RegisterBus:
             await line.close()
             raise self._lost(_reason(exc)) from exc
         self._line = line
+        self._note("opened")
         self._ends_here = line.ends_here or self._settings.local
         self._down, self._silences = None, 0
         self._count("connects")
@@ -321,12 +322,20 @@ class RegisterBus:
             reason=reason,
         )
         self._count("faults")
+        self._note("lost", str(self._down))
         return self._down
 
     async def _drop_line(self) -> None:
         line, self._line = self._line, None
         if line is not None:
             await line.close()
+            self._note("closed")
+
+    def _note(self, what: str, why: str = "") -> None:
+        """Write down what became of the line; a full disk is said at the next byte."""
+        if self._capture is not None:
+            with contextlib.suppress(DriverError):
+                self._capture(what, why.encode(), time.monotonic_ns())
 
     async def _keep_silence(self, line: ModbusLine, unit: _Unit) -> None:
         """Wait until the unit, and an RTU line, are ready for the next telegram."""

@@ -36,9 +36,9 @@ _FUNCTION = {"holding": 3, "input": 4}
 
 
 class Tee(Protocol):
-    """Takes a copy of every byte chunk: ``direction`` is ``received`` or ``sent``."""
+    """Takes a copy of what happens on a line: ``received``, ``sent``, ``opened``, ``lost``."""
 
-    def __call__(self, direction: Literal["received", "sent"], data: bytes) -> None: ...
+    def __call__(self, direction: str, data: bytes, at_ns: int, /) -> None: ...
 
 
 class Outcome(Enum):
@@ -99,7 +99,7 @@ class _Transactions(TransactionManager):
             self.call_create = self._open_serial
         self.tee = tee
         self.received = 0
-        self.last_byte_ns = 0
+        self.last_byte_ns = self.received_ns = self.sent_ns = 0
         self.unreadable = 0
         self.waiting = False
 
@@ -129,15 +129,15 @@ class _Transactions(TransactionManager):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        self.last_byte_ns = time.monotonic_ns()
+        self.last_byte_ns = self.received_ns = time.monotonic_ns()
         if self.tee:
-            self.tee("received", data)
+            self.tee("received", data, self.received_ns)
         super().data_received(data)
 
     def send(self, data: bytes, addr: tuple[str, int] | None = None) -> None:
-        self.last_byte_ns = time.monotonic_ns()
+        self.last_byte_ns = self.sent_ns = time.monotonic_ns()
         if self.tee:
-            self.tee("sent", data)
+            self.tee("sent", data, self.sent_ns)
         super().send(data, addr)
 
     def callback_data(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
@@ -218,7 +218,7 @@ class ModbusLine:
         request = request_class(address=address, count=count, dev_id=unit)
         ctx.comm_params.timeout_connect = timeout
         heard, unreadable = ctx.received, ctx.unreadable
-        sent_ns = time.monotonic_ns()
+        began_ns = time.monotonic_ns()
         outcome, code, detail = Outcome.SILENCE, 0, "silent"
         registers: tuple[int, ...] = ()
         ctx.waiting = True
@@ -234,27 +234,72 @@ class ModbusLine:
             elif ctx.received > heard:
                 outcome, detail = Outcome.GARBLED, f"{ctx.received - heard} bytes, no whole frame"
         else:
-            outcome, registers, code, detail = self._judge(request, response, count)
+            outcome, registers, code, detail = _judged(request, response, count)
         finally:
             ctx.waiting = False
-        return Reply(outcome, registers, code, detail, sent_ns, time.monotonic_ns())
+        # The times of the bytes themselves, as a capture has them.
+        sent_ns = max(began_ns, ctx.sent_ns)
+        answered = outcome in (Outcome.REGISTERS, Outcome.EXCEPTION)
+        ended_ns = ctx.received_ns if answered else time.monotonic_ns()
+        return Reply(outcome, registers, code, detail, sent_ns, ended_ns)
 
-    def _judge(
-        self, request: ModbusPDU, response: ModbusPDU, count: int
-    ) -> tuple[Outcome, tuple[int, ...], int, str]:
-        """Compare an answer with its request: pymodbus compares neither function nor count."""
-        function = response.function_code & 0x7F
-        if response.dev_id != request.dev_id:
-            return Outcome.FOREIGN, (), 0, f"unit {response.dev_id}"
-        if function != request.function_code:
-            return Outcome.FOREIGN, (), 0, f"function {function}"
-        if response.transaction_id != request.transaction_id:
-            return Outcome.FOREIGN, (), 0, f"transaction {response.transaction_id}"
-        if response.function_code & 0x80:
-            return Outcome.EXCEPTION, (), cast(ExceptionResponse, response).exception_code, ""
-        if len(response.registers) != count:
-            return Outcome.FOREIGN, (), 0, f"{len(response.registers)} registers"
-        return Outcome.REGISTERS, tuple(response.registers), 0, ""
+
+def _judged(
+    request: ModbusPDU, response: ModbusPDU, count: int
+) -> tuple[Outcome, tuple[int, ...], int, str]:
+    """Compare an answer with its request: pymodbus compares neither function nor count."""
+    function = response.function_code & 0x7F
+    if response.dev_id != request.dev_id:
+        return Outcome.FOREIGN, (), 0, f"unit {response.dev_id}"
+    if function != request.function_code:
+        return Outcome.FOREIGN, (), 0, f"function {function}"
+    if response.transaction_id != request.transaction_id:
+        return Outcome.FOREIGN, (), 0, f"transaction {response.transaction_id}"
+    if response.function_code & 0x80:
+        return Outcome.EXCEPTION, (), cast(ExceptionResponse, response).exception_code, ""
+    if len(response.registers) != count:
+        return Outcome.FOREIGN, (), 0, f"{len(response.registers)} registers"
+    return Outcome.REGISTERS, tuple(response.registers), 0, ""
+
+
+@dataclass(frozen=True, slots=True)
+class Telegram:
+    """What a request that was written down asked for."""
+
+    unit: int
+    kind: Kind
+    address: int
+    count: int
+
+
+class WrittenTelegrams:
+    """Requests and answers read again from a capture, by the framer that read them on the line."""
+
+    def __init__(self, *, rtu: bool) -> None:
+        framer = FRAMER_NAME_TO_CLASS[FramerType.RTU if rtu else FramerType.SOCKET]
+        self._requests, self._answers = framer(DecodePDU(True)), framer(DecodePDU(False))
+
+    def asked(self, request: bytes) -> Telegram | None:
+        """Say what a request asked for; None when it is no request to read registers."""
+        _, pdu = self._requests.handleFrame(request, 0, 0)
+        kinds = {number: kind for kind, number in _FUNCTION.items()}
+        if pdu is None or pdu.function_code not in kinds:
+            return None
+        kind = cast(Kind, kinds[pdu.function_code])
+        return Telegram(pdu.dev_id, kind, pdu.address, pdu.count)
+
+    def answered(
+        self, request: bytes, answer: bytes
+    ) -> tuple[Outcome, tuple[int, ...], int, str] | None:
+        """Say what the answer to a request is; None while it is not whole."""
+        _, asked = self._requests.handleFrame(request, 0, 0)
+        try:
+            _, pdu = self._answers.handleFrame(answer, 0, 0)
+        except ModbusException:
+            return Outcome.GARBLED, (), 0, "a frame that cannot be decoded"
+        if asked is None or pdu is None:
+            return None
+        return _judged(asked, pdu, asked.count)
 
 
 @dataclass(frozen=True, slots=True)

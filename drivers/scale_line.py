@@ -137,7 +137,7 @@ class ScaleLine:
 
     async def _ask(self, request: bytes) -> float:
         """Send a request into an emptied line; return when its answer is overdue."""
-        self._one_answer(await self.reader.until_quiet(0))
+        self._one_answer(await self.reader.emptied())
         self._said = None
         self.answer_pending = True
         await self._send(request)

@@ -416,7 +416,7 @@ async def test_closing_a_bus_at_the_moment_an_answer_arrives_ends() -> None:
     """Before Python 3.12, asyncio.wait_for loses a cancellation that meets the result."""
     closing: list[asyncio.Task[None]] = []
 
-    def close_on_answer(direction: str, _: bytes) -> None:
+    def close_on_answer(direction: str, _: bytes, __: int) -> None:
         if direction == "received":
             closing.append(asyncio.create_task(bus.aclose()))
 

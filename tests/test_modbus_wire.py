@@ -19,7 +19,7 @@ async def line_to(url: str, chunks: list[tuple[str, bytes]] | None = None) -> Mo
         else LineSettings("tcp" if mode == "tcp" else "rtu+tcp", host, int(port), 19200, "8E1")
     )
 
-    def tee(direction: str, data: bytes) -> None:
+    def tee(direction: str, data: bytes, _: int) -> None:
         if chunks is not None:
             chunks.append((direction, data))
 
