@@ -392,6 +392,8 @@ def test_repeatability_is_judged_where_the_table_has_a_limit() -> None:
         (lambda s: s["test"][0].update(at=ZONES[:2]), "test[0].at"),
         (lambda s: s["test"][0].update(reference=["100 L", "100 L"]), "test[0].reference"),
         (lambda s: s["test"][0].update(at=["3 m³/h"]), "test[0].at[0]"),
+        (lambda s: s["test"][0].update(at=["9e20 m³/h"]), "test[0].at[0]"),
+        (lambda s: s["test"][0].update(at=["0.015999999999999 m³/h"]), "test[0].at[0]"),
         (lambda s: s["test"][0].update(reference="100 kg"), "test[0].reference"),
         (lambda s: s["test"][0].update(indication=["1 L", "1 kg", "1 L"]), "test[0].indication[1]"),
         (lambda s: s["test"][0].update(speed="1"), "test[0].speed"),
@@ -481,6 +483,24 @@ def test_a_certificate_over_the_quantity_itself_corrects_it() -> None:
     assert (point.reference, point.error) == (20006, 0)
     test["reference"] = "31000 kg"
     assert key_of(sheet("r50@2014", test, name="1", standards=standards)) == "test[0].reference[0]"
+
+
+def test_a_correction_of_many_digits_is_decided_all_the_same() -> None:
+    points = [
+        {"nominal": "1.1 t", "correction": "0.000000123456789 kg", "expanded_uncertainty": "1 g"},
+        {"nominal": "33 t", "correction": "0.000000987654321 kg", "expanded_uncertainty": "1 g"},
+    ]
+    standards = [{"id": "S", "due": "2030-01-01", "point": points, "interval": "1 g"}]
+    for shown, verdict in (("20100", CONFORMING), ("20100.00001", NONCONFORMING)):
+        test = {"reference": "20000 kg", "indication": [f"{shown} kg", "30000000 g"]}
+        test["reference"] = ["20000 kg", "30000 kg"]
+        result = decided(sheet("r50@2014", test, name="1", standards=standards))
+        point = result.tests[0].points[0]
+        assert point.verdict is verdict
+        assert point.upper is not None
+        assert ((point.error or 0) <= point.upper) is (verdict is CONFORMING)
+    far = {"reference": "1.1 t", "indication": "1100.000000000000000000001 kg"}
+    assert decided(sheet("r50@2014", far, name="1", standards=standards)).verdict is CONFORMING
 
 
 def test_the_budget_agrees_with_gtc() -> None:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from calibration.evaluation import ROUTINES, evaluate
-from calibration.legal_table import tables
+from calibration.legal_table import legal_table, tables
+from calibration.refusal import Refused
+from calibration.routines.exact_limits import AskedTable
 from calibration.sheet import parse_sheet
 from calibration.units import finite
 from calibration.verification import Verdict
-from tests.law_by_hand import Case
+from tests.law_by_hand import UNITS, Case
 from tests.test_legal_bounds import EVERY
 
 CONFORMING, NONCONFORMING, _ = Verdict
@@ -151,6 +153,39 @@ def test_every_table_judges_its_instruments_to_the_last_digit(it: Kind) -> None:
         case "upward":
             assert it.verdict(Fraction(0)) is CONFORMING
             assert it.verdict(-DIGIT) is NONCONFORMING
+
+
+@pytest.mark.parametrize(("name", "said", "given", "oracle"), EVERY)
+def test_limits_at_fractions_are_those_of_the_law_by_hand(
+    name: str, said: str, given: dict[str, str], oracle: Case
+) -> None:
+    """Values beside every bound, some with digits that have no end."""
+    table, unit = legal_table(name), oracle.unit
+    if oracle.stage not in oracle.entry.get("stages", (oracle.stage,)):
+        return
+    try:
+        asked = AskedTable.of(table, said, oracle.stage, unit, given)
+    except Refused:
+        assert all(oracle.limit(bound + DIGIT) is None for bound in oracle.bounds())
+        return
+    for bound in oracle.bounds():
+        for value in (bound - DIGIT, bound, bound + DIGIT, bound + Fraction(1, 3 * 10**9)):
+            if oracle.entry["kind"] == "nominal values" and value != bound:
+                with pytest.raises(Refused):
+                    asked.at(value, unit)
+                continue
+            expected = oracle.limit(value)
+            if expected is None:
+                with pytest.raises(Refused):
+                    asked.at(value, unit)
+                continue
+            found = asked.at(value, unit).magnitude
+            if not asked.curve.relative:
+                found *= UNITS[asked.curve.unit] / UNITS[unit]
+            if oracle.data["id"] == "r46":  # p * Imin / I is cut after nine decimals
+                assert 0 <= expected - found < Fraction(2, 10**9)
+            else:
+                assert found == expected
 
 
 def test_no_kind_of_instrument_with_a_table_stays_without() -> None:

@@ -8,20 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil
-from typing import Any
+from math import ceil, floor
+from typing import Any, NoReturn
 
-from calibration.calibration_curve import rounded_exactly
-from calibration.grid import finest_exponent, off_grid, on_grid
+import numpy as np
+
+from calibration.grid import LARGEST_COUNT, finest_exponent, plain
 from calibration.legal_table import PROVISIONAL, LegalTable
-from calibration.limit_curve import LimitCurve, Sides
+from calibration.limit_curve import CUT, LimitCurve, Sides
 from calibration.limit_rules import characteristics_of, kind_of, shape_of
 from calibration.mpe import limit_curve
+from calibration.refusal import Refused
 from calibration.rules.question import ask, find_class
-from calibration.units import Quantity, finite
+from calibration.rules.wagons import nearest
+from calibration.units import Quantity
 
-_DIGITS = 15
-"""Digits of a value that is looked up where its own have no end."""
+_FINEST = -9
+"""A value that has no limit is named with digits down to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +92,48 @@ class AskedTable:
         )
 
     def _band(self, value: Fraction) -> int:
-        self._counted(value)  # refuses what has no limit
+        """Find the band of a value, or refuse one that has no limit."""
         curve = self.curve
-        each = curve.inclusive
+        least, each = Fraction(curve.least), curve.inclusive
         inclusive = (each,) * len(curve.bounds) if isinstance(each, bool) else each
-        return sum(
+        band = sum(
             value > bound or (value == bound and not within)
             for bound, within in zip(curve.bounds, inclusive, strict=True)
         )
+        if (
+            value < least
+            or (curve.above and value == least)
+            or band >= len(curve.constants)
+            or (curve.lacking and curve.lacking[band])
+            or (curve.nominal and value != Fraction(curve.bounds[band]))
+        ):
+            self._refuse(value, upwards=band > 0)
+        return band
 
-    def _counted(self, value: Fraction) -> Decimal:
-        """Look a value up on the grid of its digits, cut where they have no end."""
-        digits = finite(value)
-        if digits is None:
-            first = Decimal(repr(float(value))).adjusted()
-            digits = rounded_exactly(value, first - _DIGITS + 1)
-        exponent = finest_exponent([digits])
-        found = self.curve.limits(on_grid([digits], exponent), exponent)
-        (limit,) = off_grid(found.counts, found.exponent)
-        return limit
+    def _refuse(self, value: Fraction, *, upwards: bool) -> NoReturn:
+        """Refuse as the curve itself does, at the count beyond which the value lies."""
+        count = value / Fraction(10) ** _FINEST
+        whole = min(ceil(count), LARGEST_COUNT) if upwards else floor(count)
+        self.curve.limits(np.array([whole], dtype=np.int64), _FINEST)
+        raise Refused(
+            "no limit is defined at {value}: the table states none for this case.",
+            value=f"{float(value)!r} {self.curve.unit}",
+        )
 
     def _magnitude(self, value: Fraction, band: int) -> tuple[Fraction, bool]:
         """Give the limit and whether it is the least that the law has."""
         curve = self.curve
-        if curve.limit_step is not None or (curve.reciprocals and curve.reciprocals[band]):
-            limit = Fraction(self._counted(value))  # the table's own rounding
-        else:
-            if curve.value_step is not None:
-                step = Fraction(curve.value_step)
-                value = ceil(value / step) * step
-            limit = Fraction(curve.constants[band]) + Fraction(curve.slopes[band]) * value
+        if curve.value_step is not None:
+            step = Fraction(curve.value_step)
+            value = ceil(value / step) * step
+        limit = Fraction(curve.constants[band]) + Fraction(curve.slopes[band]) * value
+        if curve.reciprocals and curve.reciprocals[band]:
+            last = Fraction(10) ** min(CUT, finest_exponent(map(plain, curve.constants)))
+            limit += floor(Fraction(curve.reciprocals[band]) / value / last) * last
+        if curve.limit_step is not None:
+            limit = nearest(limit, Fraction(curve.limit_step))
         least = Fraction(curve.floor)
-        return max(limit, least), limit < least or (curve.limit_step is not None and limit == least)
+        return max(limit, least), limit < least
 
     def sides(self, limit: Fraction) -> tuple[Fraction | None, Fraction]:
         """Give the smallest and the largest error that conform."""

@@ -1,8 +1,8 @@
 """Points whose error or limit is a fraction: decided exactly, printed so that print does not lie.
 
-Knows that a mean of three runs has no finite digits. Refuses to round before the decision: what has
-an end is decided with its digits, what has none as a fraction, and its print is rounded to as
-many digits as it takes to say the same.
+Knows that a mean of three runs has no finite digits, and an interpolated correction too many for a
+64-bit grid. Refuses to round before the decision: such a point is decided here, as a fraction, and
+its print is rounded to as many digits as it takes to say the same.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from calibration.verification import Reason
 _MOST = 24
 """A digit further than this below the first is the noise of a fraction."""
 _PLACES = (5, 9, 12, 18, 24)
+_FINEST, _LARGEST = -9, 8
+"""Digits from 10^-9 to 10^8 fit the grid of `calibration.judgement` together."""
 
 
 def mean(values: Sequence[Fraction]) -> Fraction:
@@ -40,15 +42,15 @@ def exact_point(
     judged: Judged = Judged.ERROR,
     failure: Reason | None = None,
 ) -> DraftPoint:
-    """Draft a point from fractions [unit]; it is decided here where digits have no end."""
+    """Draft a point from fractions [unit]; it is decided here where digits have no end or are many."""
     conforms = (lower is None or lower <= error) and (upper is None or error <= upper)
     sides = [None if side is None else _digits(side) for side in (lower, upper)]
     shown = _digits(error)
-    open_ended = shown is None or any(
-        digits is None and side is not None
-        for digits, side in zip(sides, (lower, upper), strict=True)
+    decided_here = not all(
+        value is None or _fits(digits)
+        for value, digits in zip((error, lower, upper), (shown, *sides), strict=True)
     )
-    if open_ended:
+    if shown is None or decided_here:
         sides = [_shortened(side, inwards=inwards) for side, inwards in ((lower, 1), (upper, -1))]
         shown = _agreeing(error, sides[0], sides[1], conforms)
     point = DraftPoint(
@@ -61,7 +63,7 @@ def exact_point(
         unit=unit,
         clause=clause,
         judged=judged,
-        conforms=conforms if open_ended else None,
+        conforms=conforms if decided_here else None,
         row=row,
         failure=failure,
     )
@@ -90,6 +92,14 @@ def _digits(value: Fraction) -> Decimal | None:
     if digits is None or len(digits.as_tuple().digits) > _MOST:
         return None
     return plain(digits)
+
+
+def _fits(digits: Decimal | None) -> bool:
+    """Tell whether digits may go onto one grid with those of other points."""
+    if digits is None:
+        return False
+    exponent = digits.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= _FINEST and digits.adjusted() <= _LARGEST
 
 
 def _first(value: Fraction) -> int:

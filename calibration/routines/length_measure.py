@@ -176,6 +176,8 @@ def _realised(points: Sequence[DraftPoint], known: FoundLengths) -> Iterator[Rea
 def _pulled(case: Case[LengthSheet], test: LengthTest) -> Iterator[Reason]:
     """Want a long tape pulled with the force of the law, or with that marked on it."""
     instrument, wanted = case.body.instrument, stated(case.table, CONDITIONS)
+    if "tension" not in wanted:
+        return
     long = instrument.length.exactly("m") >= parse_quantity(wanted["from_length"]).exactly("m")
     force = instrument.tension
     if force is None and instrument.form == "tape" and long:
