@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from acquisition.config import station_if_there
-from acquisition.evaluating import Asked, Office, compared, law_name, worst_share
+from acquisition.evaluating import Asked, Office, compared, worst_share
 from acquisition.faults import BadInput, sentence
 from acquisition.language import Language, choose, t
 from acquisition.output import json_line
@@ -170,9 +170,7 @@ class Examiner:
             return
         law = self.office.law(sheet, asked)
         file = plot_file(self.work.plot, name) if self.work.many else self.work.plot
-        drawn = Drawn(
-            result.to_dict(), sheet, law, law_name(law, sheet, asked), asked.stage or sheet.stage
-        )
+        drawn = Drawn(result.to_dict(), sheet, law, asked.stage or sheet.stage)
         draw(drawn, file)
 
 

@@ -47,7 +47,7 @@ class Drawn:
     """The result as `tera evaluate --json` prints it."""
     sheet: Sheet
     law: LegalTable
-    law_name: str
+    """The table that decided, national settings over it."""
     stage: str
 
 

@@ -120,7 +120,7 @@ def _head(figure: Any, drawn: Drawn, height: float) -> None:
     figure.text(0.985, 1 - 0.5 / height, legal, size=8.5, ha="right", va="center", color=_INK)
     slope = min(28.0, 4.5 * height)  # across the panels, not over the head of a low picture
     mark = figure.text(
-        0.5, 0.46, legal.upper(), size=30, weight="bold", color="#57606a", alpha=0.15,
+        0.5, 0.46, legal.upper(), size=min(56, 700 / len(legal)), weight="bold", color="#57606a", alpha=0.15,
         rotation=slope, ha="center", va="center", zorder=10,
     )  # fmt: skip
     mark.set_gid("watermark")

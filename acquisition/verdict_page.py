@@ -14,7 +14,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from acquisition.language import t
-from acquisition.output import console, limits, number, table, word
+from acquisition.output import console, limits, number, word
 
 Point = Mapping[str, Any]
 _DIGITS = 5
@@ -128,42 +128,44 @@ def show_budgets(body: Mapping[str, Any], wanted: Sequence[tuple[str, int]] = ()
                 continue
             shown += 1
             out.print()
-            out.print(_budget_table(test, place, point))
-            out.print(
-                f"  U = {number(point['expanded_uncertainty'])} {point['unit']}"
-                f" (k = {number(point['k'])})"
-            )
+            _show_budget(out, test, place, point)
     return shown
 
 
-def _budget_table(test: Mapping[str, Any], place: int, point: Point) -> Any:
+def _show_budget(out: Console, test: Mapping[str, Any], place: int, point: Point) -> None:
+    """Print the rows of one budget; a row takes two lines where one is too long."""
     where = "" if point["nominal"] is None else f" · {number(point['nominal'])} {point['unit']}"
-    made = table(
-        f"{t('uncertainty budget')}: {test_title(test)} {place}{where}",
-        [
-            (t("quantity"), "left"),
-            (t("value"), "right"),
-            ("u", "right"),
-            (t("distribution"), "left"),
-            ("ν", "right"),
-            ("c", "right"),
-            (f"|c|·u\n{point['unit']}", "right"),
-            ("%", "right"),
-        ],
+    out.print(Text(f"{t('uncertainty budget')}: {test_title(test)} {place}{where}", "bold"))
+    heads = (t("value"), "u", t("distribution"), "ν", "c", f"|c|·u [{point['unit']}]", "%")
+    rows = [(t(str(row["quantity"])), _budget_cells(row)) for row in point["budget"]]
+    widths = [max(len(cells[i]) for cells in (heads, *(c for _, c in rows))) for i in range(7)]
+    name = max(len(quantity) for quantity, _ in rows)
+    broken = name + sum(widths) + 2 * len(widths) > out.width
+    lead = 0 if broken else name
+    out.print(_line((h.rjust(w) for h, w in zip(heads, widths, strict=True)), Text(), 2, lead=lead))
+    out.print(Rule(style="dim"))
+    for quantity, cells in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        if broken:
+            out.print(Text(quantity))
+        out.print(_line(numbers, Text(), 2, lead=lead, name="" if broken else quantity))
+    out.print(Rule(style="dim"))
+    k = number(point["k"])
+    out.print(f"U = {number(point['expanded_uncertainty'])} {point['unit']} (k = {k})")
+
+
+def _budget_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    unit = "" if row["unit"] == "1" else f" {row['unit']}"
+    share, dof = row["share"], row["degrees_of_freedom"]
+    return (
+        f"{compact(row['value'])}{unit}",
+        compact(row["standard_uncertainty"]),
+        t(str(row["distribution"])),
+        "∞" if dof is None else compact(dof),
+        compact(row["sensitivity"]),
+        compact(abs(row["contribution"])),
+        "<0.01" if 0 < share < Decimal("0.01") else compact(share, 3),
     )
-    for row in point["budget"]:
-        unit = "" if row["unit"] == "1" else f" {row['unit']}"
-        made.add_row(
-            t(str(row["quantity"])),
-            f"{compact(row['value'])}{unit}",
-            compact(row["standard_uncertainty"]),
-            t(str(row["distribution"])),
-            "∞" if row["degrees_of_freedom"] is None else compact(row["degrees_of_freedom"]),
-            compact(row["sensitivity"]),
-            compact(abs(row["contribution"])),
-            compact(row["share"], 3),
-        )
-    return made
 
 
 def compact(value: Decimal, digits: int = 4) -> str:
@@ -238,8 +240,10 @@ def _part(heading: str, line: int, last: int) -> str:
     return ([""] * (last + 1 - len(parts)) + parts)[line]
 
 
-def _line(cells: Iterable[str], verdict: Text, gap: int, style: str = "") -> Text:
-    text = Text(style=style, no_wrap=True, overflow="ignore", end="\n")
+def _line(
+    cells: Iterable[str], verdict: Text, gap: int, style: str = "", *, lead: int = 0, name: str = ""
+) -> Text:
+    text = Text(name.ljust(lead), style=style, no_wrap=True, overflow="ignore", end="\n")
     for cell in cells:
         text.append(" " * gap + cell)
     return text.append("  ").append_text(verdict)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acquisition.cli import main
-from acquisition.evaluating import Asked, Office, law_name
+from acquisition.evaluating import Asked, Office
 from acquisition.faults import BadInput
 from acquisition.limit_line import line_of
 from acquisition.panel import Drawn, Kind, Mark, Panel
@@ -36,7 +36,7 @@ def drawn(path: Path, number: int = 0) -> Drawn:
     office = Office()
     law = office.law(sheet, Asked())
     body = office.evaluate(sheet, Asked()).to_dict()
-    return Drawn(body, sheet, law, law_name(law, sheet, Asked()), sheet.stage)
+    return Drawn(body, sheet, law, sheet.stage)
 
 
 def example(name: str) -> Drawn:
