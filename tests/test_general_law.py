@@ -4,6 +4,7 @@ Generated from the files: at its limit an instrument conforms, one digit past it
 kind of instrument with a table stays without a routine.
 """
 
+import doctest
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ import pytest
 from calibration.evaluation import ROUTINES, evaluate
 from calibration.legal_table import legal_table, tables
 from calibration.refusal import Refused
+from calibration.routines import exact_limits, exact_points
 from calibration.routines.exact_limits import AskedTable
 from calibration.sheet import parse_sheet
 from calibration.units import finite
@@ -200,3 +202,10 @@ def test_no_kind_of_instrument_with_a_table_stays_without() -> None:
         ("r61@2004", "Ref(0.5)", "in_service"),
     }
     assert ROUTINES["general"].tables == ()
+
+
+@pytest.mark.parametrize("module", [exact_limits, exact_points])
+def test_the_examples_in_the_documentation_hold(module: Any) -> None:
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed
