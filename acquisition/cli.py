@@ -88,14 +88,26 @@ def _parser() -> argparse.ArgumentParser:
             "tera run --config config.toml",
         )
     )
-    configured(
+    doctor = configured(
         command(
             "doctor",
             "doctor",
             t("check configuration, instruments, broker, store, clock and disk"),
-            "tera doctor",
+            "tera doctor\n  tera doctor --commission rtu:///dev/ttyUSB0 --set map=tuf-2000 "
+            "--value 'totalizer_1=12345.67 m³'",
         )
     )
+    doctor.add_argument(
+        "--commission",
+        metavar="URL",
+        help=t("find word order and address base of the meter at this Modbus port"),
+    )
+    doctor.add_argument(
+        "--value",
+        metavar=t("QUANTITY=VALUE"),
+        help=t("with --commission: what the meter's display shows at this moment"),
+    )
+    _settings_argument(doctor)
     read = command(
         "read",
         "read",

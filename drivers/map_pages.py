@@ -258,7 +258,8 @@ def _faults(known: RegisterMap) -> list[str]:
 
 def _check(known: RegisterMap) -> list[str]:
     measured = [r for r in known.registers if not r.status and r.unit != COUNT]
-    first = next(iter(measured or known.registers))
+    totals = [r for r in measured if r.quantity.startswith(("totalizer", "energy"))]
+    first = next(iter(totals or measured or known.registers))
     ethernet = "Ethernet" in known.cabling
     port = "tcp://192.168.1.60:502" if ethernet else "rtu:///dev/ttyUSB0"
     unit = 1 if known.manners.unit is None else known.manners.unit
@@ -271,7 +272,7 @@ def _check(known: RegisterMap) -> list[str]:
         f"$ tera read --driver modbus --port {port} --set map={known.id} --set unit={unit}{speed} "
         f"--count {len(known.measurands)}",
         f"$ tera doctor --commission {port} --set map={known.id} --set unit={unit}{speed} "
-        f'--value "{first.quantity}=12.34 {first.unit}"',
+        f'--value "{first.quantity}={"12345.67" if totals else "12.34"} {first.unit}"',
         f"$ tera simulate {known.id} --port tcp://127.0.0.1:1502",
         "```",
     ]

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
-from acquisition.faults import sentence
+from acquisition.faults import BadInput, sentence
 from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
 from acquisition.language import choose, t
 from acquisition.output import console, print_json, table
@@ -51,6 +51,12 @@ class Finding:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.commission is not None:
+        from acquisition.commands import commission
+
+        return commission.main(arguments)
+    if arguments.value is not None or arguments.settings:
+        raise BadInput("--value and --set belong to --commission")
     settings = load_station(arguments.config)
     choose(settings.console.language)
     findings = asyncio.run(_examine(settings))
@@ -202,6 +208,8 @@ async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: 
         text = sentence(problem) if problem else t(first.detail or "fault")
         return Finding(what, "fault", text, _advice(settings))
     shown = f"{first.quantity} {first.text} {first.unit or ''} ({t(first.condition.value)}, {t(first.origin.value)})"
+    if settings.driver == "modbus" and settings.register_map().provisional:
+        return Finding(what, "note", shown, t("its register map is provisional: see docs/maps"))
     return Finding(what, "note" if is_simulated(settings) else "ok", shown)
 
 
