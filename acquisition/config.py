@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -26,12 +25,15 @@ from pydantic import (
 
 from acquisition.faults import BadInput
 from acquisition.language import Language
+from acquisition.setting_types import Exact, FlowRate, Name, Settings, UnitName, Volume, quantity
+from acquisition.simulated_meter_keys import MeterSimulation
+from acquisition.simulated_scale_keys import ScaleSimulation
 from calibration.national import NationalSettings, Override, national_settings, overridden
 from calibration.refusal import Refused
 from calibration.sheet_keys import Keys
 from calibration.standard import Standard
 from calibration.standard_keys import read_standard
-from calibration.units import parse_quantity, same_kind, unit_symbol
+from calibration.units import parse_quantity, same_kind
 from drivers.errors import BadDriverSettings
 
 if TYPE_CHECKING:
@@ -44,44 +46,8 @@ SURROUNDINGS = {"temperature": "°C", "humidity": "%", "pressure": "hPa"}
 SIMULATED = "simulated"
 """The port of an instrument that the station itself simulates, on a real line."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-"""A name that is safe in an MQTT topic and in a file name."""
-
-Exact = Annotated[Decimal, BeforeValidator(lambda v: v if isinstance(v, Decimal) else str(v))]
-"""A decimal number, never passed through binary floating point."""
-
-
-def _quantity(example: str, *, above_zero: bool = False) -> AfterValidator:
-    """Check that a text is a quantity of the same kind as the example."""
-
-    def check(text: str) -> str:
-        given = parse_quantity(text)
-        if not same_kind(given.unit, parse_quantity(example).unit):
-            raise Refused(
-                "{value} is of another kind of quantity: write it as in {example}.",
-                value=given,
-                example=example,
-            )
-        if above_zero and given.magnitude <= 0:
-            raise Refused("must be greater than 0")
-        return text
-
-    return AfterValidator(check)
-
-
-Mass = Annotated[str, _quantity("5 g")]
-PositiveMass = Annotated[str, _quantity("5 g", above_zero=True)]
-Volume = Annotated[str, _quantity("100 L", above_zero=True)]
-FlowRate = Annotated[str, _quantity("30 L/min", above_zero=True)]
-UnitName = Annotated[str, AfterValidator(unit_symbol)]
 Factor = Annotated[str, AfterValidator(lambda text: text if factor_of(text) else "")]
 """What one count is worth: a quantity, or a number of counts ``per`` unit."""
-
-
-class Settings(BaseModel):
-    """Common manners of all tables: frozen, and no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Office(Settings):
@@ -277,51 +243,17 @@ RegisteredStandard = Annotated[Standard, PlainValidator(_registered)]
 """A measurement standard with its certificate; keys as in an observation sheet."""
 
 
-class ScaleSimulation(Settings):
-    """The physics of a simulated scale; masses with their unit."""
-
-    max: PositiveMass
-    d: PositiveMass
-    e: PositiveMass | None = None
-    """Verification scale interval where it is not *d*; the display goes out above Max + 9 e."""
-    seed: int = 1
-    settling_time: float = 0.02
-    """Time constant of the exponential settling [s]."""
-    display_cycle: float = 0.005
-    """Interval between display updates [s]."""
-    zero_error: Mass = "0 g"
-    span_error_ppm: Exact = Decimal(0)
-    eccentricity: tuple[Exact, ...] = ()
-    """Relative error per position 1..n [ppm]; position 0 is the centre."""
-    noise: Mass = "0 g"
-    """Standard deviation of the load signal."""
-
-
-class MeterSimulation(Settings):
-    """The physics of a simulated flow meter."""
-
-    pipe: Name = "pipe"
-    """Meters that name the same pipe measure the same liquid."""
-    errors: dict[FlowRate, Exact] = Field(default_factory=dict)
-    """Relative error [%] at a flow rate, for example ``"30 L/min" = 0.1``; linear between."""
-    repeatability_percent: Exact = Decimal(0)
-    """Standard deviation of the error from run to run."""
-    noise_percent: Exact = Decimal(0)
-    """Standard deviation of the indicated flow rate."""
-    seed: int = 1
-
-
 class RoomSimulation(Settings):
     """The physics of the room that simulated transmitters are in, and their errors."""
 
-    temperature: Annotated[str, _quantity("27 °C")] = "27 °C"
-    humidity: Annotated[str, _quantity("65 %")] = "65 %"
-    pressure: Annotated[str, _quantity("1009 hPa")] = "1009 hPa"
-    swing: Annotated[str, _quantity("0.5 K")] = "0 K"
+    temperature: Annotated[str, quantity("27 °C")] = "27 °C"
+    humidity: Annotated[str, quantity("65 %")] = "65 %"
+    pressure: Annotated[str, quantity("1009 hPa")] = "1009 hPa"
+    swing: Annotated[str, quantity("0.5 K")] = "0 K"
     """How far the temperature swings around its mean."""
-    temperature_error: Annotated[str, _quantity("0.1 K")] = "0 K"
-    humidity_error: Annotated[str, _quantity("1 %")] = "0 %"
-    pressure_error: Annotated[str, _quantity("0.1 hPa")] = "0 hPa"
+    temperature_error: Annotated[str, quantity("0.1 K")] = "0 K"
+    humidity_error: Annotated[str, quantity("1 %")] = "0 %"
+    pressure_error: Annotated[str, quantity("0.1 hPa")] = "0 hPa"
     noise: Exact = Decimal(0)
     """Standard deviation of every indication, in its own unit."""
     seed: int = 1
@@ -490,12 +422,12 @@ class Instrument(Settings):
                 map=known.id,
                 example='{ temperature = "temperature_1" }',
             )
-        for name, quantity in found.items():
-            unit = known.register(quantity).unit or ""
+        for name, measurand in found.items():
+            unit = known.register(measurand).unit or ""
             if not same_kind(unit, SURROUNDINGS[name]):
                 raise BadDriverSettings(
                     "{quantity} in {unit} cannot be a {what}.",
-                    quantity=quantity,
+                    quantity=measurand,
                     unit=unit or "-",
                     what=name,
                 )

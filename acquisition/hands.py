@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from acquisition.faults import Abandoned
-from acquisition.instruments import cubic_metres_per_hour
 from acquisition.language import t
 from acquisition.routine import Action, Instruction
-from drivers.simulated_meter import SimulatedPipe
+from acquisition.simulated_meter_keys import cubic_metres_per_hour
+from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
 
 

@@ -23,13 +23,13 @@ from acquisition.hands import Hand, SimulatedHand
 from acquisition.instruments import (
     Driver,
     Lines,
-    SimulatedWorkshop,
     is_simulated,
     is_software,
     make_driver,
 )
 from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
+from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.surroundings import surroundings_of
 from broker.address import BrokerAddress
 from broker.failure import BadSecret, OutboxFailed

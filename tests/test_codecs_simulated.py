@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from acquisition.config import instrument_settings
-from acquisition.instruments import SimulatedWorkshop
+from acquisition.simulated_workshop import SimulatedWorkshop
 from drivers.codecs import CODECS, Codec, codec_named
 from drivers.codecs.codec import Requests
 from drivers.codecs.request_reader import RequestReader

@@ -19,10 +19,11 @@ from rich.text import Text
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
 from acquisition.faults import BadInput, sentence
-from acquisition.instruments import Lines, SimulatedWorkshop, is_simulated, make_driver
+from acquisition.instruments import Lines, is_simulated, make_driver
 from acquisition.language import choose, t
 from acquisition.output import console, print_json, table
 from acquisition.register import approved_digests
+from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.station import broker_address
 from broker.outbox import Outbox
 from broker.publisher import reach

@@ -7,15 +7,15 @@ from typing import Any
 
 from acquisition.config import (
     SIMULATED,
-    MeterSimulation,
     RoomSimulation,
     instrument_settings,
     with_protocol_settings,
 )
 from acquisition.faults import BadInput
-from acquisition.instruments import SimulatedWorkshop, cubic_metres_per_hour
 from acquisition.language import t
 from acquisition.output import print_json
+from acquisition.simulated_meter_keys import MeterSimulation, cubic_metres_per_hour
+from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.stopping import stop_signal
 from acquisition.typed_settings import typed_settings
 from calibration.units import parse_quantity

@@ -1,0 +1,143 @@
+"""The simulated instruments of a station, each on a real line of its own, and what they share.
+
+Builds them from their settings: scales, meters in their pipes, transmitters in their room. Refuses
+to know what is measured with them.
+"""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from acquisition.config import Instrument, RoomSimulation
+from acquisition.faults import BadInput
+from acquisition.simulated_meter_keys import MeterSimulation
+from calibration.units import parse_quantity
+from drivers.codecs import kind_named
+from drivers.room_physics import RoomPhysics, SimulatedRoom
+from drivers.simulated_clock import SimulatedClock
+from drivers.simulated_meter import SimulatedMeter
+from drivers.simulated_pipe import SimulatedPipe
+from drivers.simulated_scale import SimulatedScale
+
+
+class SimulatedWorkshop:
+    """Every simulated instrument of a station by its name."""
+
+    def __init__(self) -> None:
+        self.scales: dict[str, SimulatedScale] = {}
+        self.meters: dict[str, SimulatedMeter] = {}
+        self._pipes: dict[str, tuple[SimulatedPipe, dict[str, Any]]] = {}
+        self._room: SimulatedRoom | None = None
+        self._stack = AsyncExitStack()
+
+    async def start(self, settings: Instrument, port: str | None = None) -> str:
+        """Start one simulated instrument; return the port at which its driver finds it."""
+        name = settings.name
+        if settings.scale is not None:
+            self.scales[name] = scale = _scale(settings)
+            self._stack.push_async_callback(scale.stop)
+            return await scale.start(port or "pty")
+        if settings.meter is not None or settings.room is not None:
+            pipe = SimulatedPipe() if settings.meter is None else self.pipe_of(settings.meter)
+            meter = _meter(settings, pipe, self._room_of(settings.room))
+            self.meters[name] = meter
+            self._stack.push_async_callback(meter.stop)
+            return await meter.start(port or "tcp://127.0.0.1:0")
+        raise BadInput("instrument {name} has no table that says what to simulate", name=name)
+
+    def pipe_of(self, meter: MeterSimulation) -> SimulatedPipe:
+        """Return the pipe that this meter shares with others of the same pipe name.
+
+        What one of them says of the pipe holds for all; two that say otherwise are refused.
+        """
+        pipe, said = self._pipes.setdefault(meter.pipe, (SimulatedPipe(), {}))
+        given: Mapping[str, Any] = meter.given_of_pipe()
+        for key, value in given.items():
+            if said.get(key, value) != value:
+                raise BadInput(
+                    "meters of pipe {pipe} disagree on {key}: {one} and {other}",
+                    pipe=meter.pipe,
+                    key=key,
+                    one=said[key],
+                    other=value,
+                )
+        if given.keys() - said.keys():
+            said.update(given)
+            pipe.change(**meter.pipe_traits())
+            if "pace" in given:
+                pipe.set_clock(SimulatedClock(meter.pace))
+        return pipe
+
+    def _room_of(self, settings: RoomSimulation | None) -> SimulatedRoom:
+        """Return the room that all transmitters are in, as the first of them describes it."""
+        if settings is None:
+            return simulated_room(RoomSimulation())
+        if self._room is None:
+            self._room = simulated_room(settings)
+        return self._room
+
+    async def stop(self) -> None:
+        """Stop all of them."""
+        await self._stack.aclose()
+
+
+def _scale(settings: Instrument) -> SimulatedScale:
+    scale, kind = settings.scale, kind_named(settings.driver)
+    if scale is None:
+        raise BadInput(
+            "instrument {name} has no table that says what to simulate", name=settings.name
+        )
+    codec = kind.codec(settings.settings)
+    return SimulatedScale(
+        scale.physics(),
+        unit=scale.unit,
+        display_cycle=scale.display_cycle,
+        serial=str(settings.characteristics.get("serial", settings.name)),
+        seed=scale.seed,
+        codec=codec,
+        streams=(settings.mode or kind.mode) == "listen" and codec.requests.stream is None,
+        clock=SimulatedClock(scale.pace),
+        boot_time=scale.boot_time,
+    )
+
+
+def simulated_room(settings: RoomSimulation) -> SimulatedRoom:
+    """Build the air of a simulated room."""
+    return SimulatedRoom(
+        temperature=_physical(settings.temperature, "°C"),
+        humidity=_physical(settings.humidity, "%"),
+        pressure=_physical(settings.pressure, "hPa"),
+        swing=_physical(settings.swing, "K"),
+    )
+
+
+def _physical(text: str, unit: str) -> float:
+    """Return a number for the physics of a simulation, which may round."""
+    return float(parse_quantity(text).exactly(unit))
+
+
+def _meter(settings: Instrument, pipe: SimulatedPipe, room: SimulatedRoom) -> SimulatedMeter:
+    meter, air = settings.meter or MeterSimulation(), settings.room or RoomSimulation()
+    register_map = settings.register_map()
+    return SimulatedMeter(
+        register_map,
+        unit=settings.unit_of(register_map),
+        pipe=pipe,
+        error_curve=meter.curve(),
+        repeatability=float(meter.repeatability_percent),
+        noise=float(meter.noise_percent),
+        temperature_coefficient=float(meter.temperature_coefficient_percent),
+        wear=meter.wear(),
+        counter=meter.counter(),
+        resolution=parse_quantity(meter.resolution).to("L").magnitude,
+        seed=meter.seed,
+        room=RoomPhysics(
+            room,
+            temperature_error=_physical(air.temperature_error, "K"),
+            humidity_error=_physical(air.humidity_error, "%"),
+            pressure_error=_physical(air.pressure_error, "hPa"),
+            noise=float(air.noise),
+            seed=air.seed,
+        ),
+        boot_time=meter.boot_time,
+    )
