@@ -16,8 +16,9 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.backlog import Backlog
+from broker.claim import claim, state_in
 from broker.connection import Client, Connector, Message, MqttError, Will, batches, first, pauses
-from broker.failure import BadRecord, BrokerError
+from broker.failure import BadRecord, BrokerError, Cloned
 from broker.live import LiveBuffer
 from broker.outbox import Outbox, Row, wait_at_most
 from broker.record import decode, encode, kind_of, timestamp, validate
@@ -50,6 +51,8 @@ class Shared:
     window: int
     """Most rows of a bench that are out without a receipt."""
     live_depth: int
+    station: str
+    """Tells this station from its copies; empty where nobody cares."""
     moved: Callable[[], None]
     """Called when a connection came or went."""
     refusals: Refusals = field(default_factory=Refusals)
@@ -70,6 +73,8 @@ class BenchLine:
     ) -> None:
         self.name = name
         self.online = False
+        self.connections = 0
+        """Times that the broker has accepted a connection."""
         self._faults: list[dict[str, str]] = []
         self._live: dict[str, LiveBuffer] = {}
         self._news = asyncio.Event()
@@ -112,7 +117,10 @@ class BenchLine:
                 async with self._connector.connect(self._client_id, will=self._will()) as client:
                     log.info("bench %s: connected, MQTT %s", self.name, self._connector.version)
                     tries = 0
+                    self.connections += 1
                     await self._serve(client)
+            except* Cloned:
+                raise
             except* (MqttError, BrokerError) as group:
                 level = logging.WARNING if tries == 0 else logging.DEBUG
                 log.log(level, "bench %s: %s; verdicts wait on disk", self.name, first(group))
@@ -128,6 +136,9 @@ class BenchLine:
         return Will(self._topics.state(self.name), self._state("offline"), 1, True)
 
     async def _serve(self, client: Client) -> None:
+        if self._shared.station and not self._gone:
+            state = self._topics.state(self.name)
+            await claim(client, state, self._state("online"), self.name, self._shared.station)
         for topic in self._receipts:
             await client.subscribe(topic, qos=1)
         if not self._gone:
@@ -158,12 +169,24 @@ class BenchLine:
         try:
             if topic in self._receipts:
                 await self._take_receipt(topic, bytes(message.payload))
+            elif topic == self._topics.state(self.name):
+                self._hear_state(bytes(message.payload))
             elif topic.rpartition("/")[0] + "/" in self._orders:
                 await self._take_order(topic, bytes(message.payload))
             else:  # amqtt hands over every retained message, whatever was subscribed to
                 log.debug("bench %s: not asked for: %s", self.name, topic)
         except BrokerError as error:
             self._shared.refusals.note(self.name, topic, error)
+
+    def _hear_state(self, body: bytes) -> None:
+        """Say again that we are here when another station, or a last will of ours, denies it."""
+        own, said = self._shared.station, state_in(body)
+        if self._gone or not own or (said.get("station"), said.get("state")) == (own, "online"):
+            return
+        if said.get("state") == "online":
+            other = repr(said.get("station"))[:80]
+            log.warning("bench %s: another computer, %s, spoke for it too", self.name, other)
+        self._news.set()
 
     async def _take_receipt(self, topic: str, body: bytes) -> None:
         """Take what the records system says to this bench, once its signature is found good."""
@@ -289,6 +312,7 @@ class BenchLine:
                 "office": self._shared.office,
                 "bench": self.name,
                 "state": state,
+                **({"station": self._shared.station} if self._shared.station else {}),
                 "connected": self._connected_at,
                 "faults": self._faults,
                 "software": self._shared.software,

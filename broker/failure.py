@@ -40,3 +40,7 @@ class Untrusted(BrokerError):
 
 class BadSecret(BrokerError):
     """A key or password file that is damaged, missing or readable by others: correct it."""
+
+
+class Cloned(BrokerError):
+    """Another computer speaks for the same bench: a person must say which of the two counts."""

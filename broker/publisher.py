@@ -50,6 +50,7 @@ class Publisher:
         trust: Trust,
         *,
         left_behind: Iterable[str] = (),
+        station: str = "",
         publish_again: float = 2.0,
         longest_pause: float = 60.0,
         live_depth: int = 256,
@@ -58,6 +59,8 @@ class Publisher:
 
         ``trust`` are the keys whose receipts are taken. ``left_behind`` are benches that are no
         more, whose rows still wait: they are published, and nothing else is said for them.
+        ``station`` tells this station from a copy of it on another computer; with it a bench is
+        claimed before anything is said for it, and Cloned is raised when it has another speaker.
         ``live_depth`` is how many indications of an instrument wait for their block at most.
         """
         self.outbox = outbox
@@ -72,6 +75,7 @@ class Publisher:
             pauses=(publish_again, longest_pause),
             window=max(fewest, min(most, _ALL_OUT // max(1, len(every)))),
             live_depth=live_depth,
+            station=station,
             moved=self.note_connection,
         )
         self._benches = {
@@ -80,6 +84,11 @@ class Publisher:
         }
         self.connected = asyncio.Event()
         """Set while every bench is connected."""
+
+    @property
+    def benches(self) -> Mapping[str, BenchLine]:
+        """Give the connection of each bench, to look at."""
+        return self._benches
 
     @property
     def refused(self) -> int:

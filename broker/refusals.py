@@ -26,4 +26,4 @@ class Refusals:
             log.debug("bench %s: refused on %s", bench, said)
             return
         named.add(said)
-        log.warning("bench %s: refused on %s", bench, said)
+        log.warning("bench %s: refused on %s: %s", bench, topic, error)
