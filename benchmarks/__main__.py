@@ -23,6 +23,7 @@ def main() -> None:
     station = partial(bench_station.main, seconds=arguments.seconds, profile=arguments.profile)
     known = {
         "decode": bench_decode.main,
+        "delivery": bench_delivery.main,
         "verify": bench_verify.main,
         "uncertainty": bench_uncertainty.main,
         "modbus-to-mqtt": bench_modbus_to_mqtt.main,

@@ -12,6 +12,7 @@ _STUCK = 4
 @dataclass(slots=True)
 class _Sent:
     tries: int
+    first: float
     due: float
 
 
@@ -24,6 +25,7 @@ class Backlog:
         self._longest = longest_pause
         self._out: dict[int, _Sent] = {}
         self._receipted = 0
+        self._latency = 0.0
         self.last = 0
         """Highest place in the sequence that was published."""
 
@@ -49,15 +51,23 @@ class Backlog:
         return len(self._out)
 
     def sent(self, seq: int, now: float) -> None:
-        """Note that a record went out at ``now`` [s]; the next time is twice as far away."""
-        tries = self._out[seq].tries + 1 if seq in self._out else 1
-        pause = min(self._longest, self._first * 2 ** min(tries - 1, 20))
-        self._out[seq] = _Sent(tries, now + pause)
+        """Note that a record went out at ``now`` [s]; the next time is twice as far away.
+
+        Nothing goes out again before receipts usually take, twice over: on a slow line or with a
+        broker that is behind, repetitions would only make it slower.
+        """
+        known = self._out.get(seq)
+        tries = 1 if known is None else known.tries + 1
+        pause = max(self._first, 2 * self._latency) * 2 ** min(tries - 1, 20)
+        first = now if known is None else known.first
+        self._out[seq] = _Sent(tries, first, now + min(self._longest, pause))
         self.last = max(self.last, seq)
 
-    def receipted(self, seq: int) -> None:
-        """Note a receipt."""
-        self._out.pop(seq, None)
+    def receipted(self, seq: int, now: float) -> None:
+        """Note a receipt that came at ``now`` [s]."""
+        known = self._out.pop(seq, None)
+        if known is not None:
+            self._latency += (now - known.first - self._latency) / 8
         self._receipted = max(self._receipted, seq)
 
     def due(self, now: float) -> tuple[int, ...]:

@@ -207,7 +207,7 @@ class BenchLine:
             return
         stamped = await self._shared.outbox.stamp_receipt(said)
         for seq in stamped.seqs:
-            self._backlog.receipted(seq)
+            self._backlog.receipted(seq, time.monotonic())
         for trouble in stamped.troubles:
             self._shared.refusals.note(self.name, topic, trouble)
 

@@ -26,14 +26,16 @@ def free_port() -> int:
 class Mosquitto:
     """One broker; it keeps port and persistence from one life to the next."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, careful: bool = True) -> None:
+        """Take its folder; ``careful`` writes its whole state after each message, which is slow."""
         self.port = free_port()
         self.log = folder / "mosquitto.log"
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n"
             f"persistence true\npersistence_location {folder}/\n"
-            "log_dest stderr\nlog_type all\nautosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n",
+            f"log_dest stderr\nlog_type {'all' if careful else 'error'}\nmax_queued_messages 0\n"
+            "set_tcp_nodelay true\n" + "autosave_on_changes true\nautosave_interval 1\n" * careful,
             encoding="utf-8",
         )
         self._process: subprocess.Popen[bytes] | None = None

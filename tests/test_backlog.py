@@ -11,7 +11,7 @@ def test_no_more_than_the_window_is_out_until_receipts_come() -> None:
     for seq in (1, 2, 3):
         backlog.sent(seq, 0.0)
     assert backlog.room == 0
-    backlog.receipted(2)
+    backlog.receipted(2, 9.0)
     assert backlog.room == 1
     assert backlog.last == 3
 
@@ -34,7 +34,7 @@ def test_a_record_that_is_never_receipted_does_not_block_the_later_ones_for_ever
         backlog.sent(1, float(now))
     assert backlog.room == 0
     backlog.sent(1, 3.0)
-    backlog.receipted(2)
+    backlog.receipted(2, 9.0)
     assert backlog.room == 1
     assert 1 in backlog.due(100.0)
 
@@ -48,8 +48,22 @@ def test_when_all_that_is_out_is_stuck_one_more_may_try() -> None:
     assert backlog.room == 1
     backlog.sent(3, 4.0)
     assert backlog.room == 0
-    backlog.receipted(3)
+    backlog.receipted(3, 9.0)
     assert backlog.room == 2
+
+
+def test_nothing_goes_out_again_before_receipts_usually_take() -> None:
+    backlog = Backlog(99, 1.0, 60.0)
+    for seq in range(1, 60):
+        backlog.sent(seq, 0.0)
+        backlog.receipted(seq, 5.0)
+    backlog.sent(60, 10.0)
+    assert 9.9 < backlog.next_due(10.0) <= 10.0
+    for seq in range(61, 120):
+        backlog.sent(seq, 20.0)
+        backlog.receipted(seq, 20.1)
+    backlog.sent(120, 30.0)
+    assert backlog.due(31.0) == (60, 120)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["sent", "receipted", "forget"]), st.integers(1, 9))))
@@ -60,7 +74,7 @@ def test_a_receipted_record_never_goes_out_again(steps: list[tuple[str, int]]) -
             backlog.sent(seq, 0.0)
             out.add(seq)
         else:
-            getattr(backlog, step)(seq)
+            getattr(backlog, step)(seq, *([0.0] if step == "receipted" else []))
             out.discard(seq)
         assert set(backlog.due(1e9)) == out
         assert 0 <= backlog.room <= 4
