@@ -5,6 +5,7 @@ from functools import partial
 
 from benchmarks import (
     bench_decode,
+    bench_delivery,
     bench_modbus_to_mqtt,
     bench_station,
     bench_uncertainty,
