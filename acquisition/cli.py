@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from acquisition.language import t
 from acquisition.law_arguments import add_law_commands
+from acquisition.service_arguments import add_service_commands
 
 
 class _Help(argparse.HelpFormatter):
@@ -80,14 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--svg", type=Path, metavar=t("FILE"), help=t("save what is printed as a picture")
     )
-    configured(
-        command(
-            "run",
-            "serve",
-            t("the service: benches stream, verdicts go out, until SIGTERM"),
-            "tera run --config config.toml",
-        )
-    )
+    add_service_commands(command, configured)
     doctor = configured(
         command(
             "doctor",

@@ -136,6 +136,29 @@ class Console(Settings):
     language: Language = "id"
 
 
+class Log(Settings):
+    """Where and how the service says what happens."""
+
+    format: Literal["text", "json"] = "text"
+    """Sentences for people, or one JSON object a line for programs."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+    """Instead of standard error, which journald keeps."""
+    max_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
+    """A file that would grow larger is put aside [byte]."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many files that were put aside are kept."""
+
+
+class Metrics(Settings):
+    """Where the service shows its numbers to Prometheus; nowhere by default."""
+
+    listen: (
+        Annotated[str, AfterValidator(lambda text: text if listening_at(text) else "")] | None
+    ) = None
+    """Address and port, as in ``127.0.0.1:9464``."""
+
+
 class Approval(Settings):
     """The office approves one legal table or settings file, by the digest of its file."""
 
@@ -511,6 +534,8 @@ class Station(Settings):
     store: Store = Store()
     records: Records = Records()
     console: Console = Console()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
     approval: tuple[Approval, ...] = ()
     law: Law = Law()
     standards: tuple[RegisteredStandard, ...] = ()
@@ -535,6 +560,14 @@ class Station(Settings):
                         f"bench {bench.name!r} names standard {wanted!r}, which is not under [[standards]]"
                     )
         return self
+
+
+def listening_at(text: str) -> tuple[str, int]:
+    """Read an address and a port: ``127.0.0.1:9464``, ``[::1]:9464``."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^:\s\[\]]+)):(\d{1,5})", text)
+    if found is None or int(found[3]) > 65535:
+        raise Refused("{value} is no address and port: write it as in 127.0.0.1:9464.", value=text)
+    return found[1] or found[2], int(found[3])
 
 
 def factor_of(text: str) -> tuple[Decimal, bool, str]:
@@ -582,9 +615,10 @@ def read_station(text: str, path: Path) -> Station:
         place = f"{path}:{line_of(text, loc)}: {key_path(loc)}"
         raise BadInput(refusal[0], place=place, **refusal[1]) from None
     base = path.resolve().parent
-    store = station.store
+    store, log = station.store, station.log
     return station.model_copy(
         update={
+            "log": log.model_copy(update={"file": None if log.file is None else base / log.file}),
             "store": store.model_copy(
                 update={
                     "outbox": base / store.outbox,

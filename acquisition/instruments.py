@@ -25,6 +25,10 @@ class Driver(Protocol):
     def last_error(self) -> Exception | None:
         """What the last fault was; None after an indication without one."""
 
+    @property
+    def counters(self) -> object:
+        """What it did so far; differs whenever it did something."""
+
     def indications(self) -> AsyncGenerator[Indication]:
         """Yield indications for ever; faults are indications too."""
 
@@ -78,6 +82,11 @@ class Lines:
                 port=port,
             )
         return bus
+
+    @property
+    def buses(self) -> Mapping[str, RegisterBus]:
+        """Give the bus of each port, to look at."""
+        return {port: bus for port, (_, bus) in self._buses.items()}
 
     async def aclose(self) -> None:
         """Close every bus and every capture."""

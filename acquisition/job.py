@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from acquisition.clock_watch import ClockWatch
 from acquisition.config import Bench, Instrument
 from acquisition.feed import Feed
 from acquisition.hands import Hand
@@ -38,3 +39,5 @@ class Job:
     trial: bool = True
     """Whether any instrument of the bench is simulated or replayed: known before the start."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    clock: ClockWatch = field(default_factory=ClockWatch)
+    """Knows whether somebody set the clock."""

@@ -81,6 +81,19 @@ def _said(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
+def _filling(text: str) -> tuple[tuple[str, str], ...]:
+    for shape, _ in _shapes():
+        if found := shape.fullmatch(text):
+            return tuple(found.groupdict().items())
+    return ()
+
+
+def recognised(text: str) -> dict[str, str]:
+    """Return what fills the places of a sentence of ours that was filled in already."""
+    return dict(_filling(text))
+
+
 @cache
 def _shapes() -> tuple[tuple["re.Pattern[str]", str], ...]:
     """Return what filled sentences look like, those with the most words first."""

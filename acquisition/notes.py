@@ -12,6 +12,7 @@ from typing import Any
 from acquisition.clock import ClockState, clock_state
 from acquisition.feed import timestamp
 from acquisition.job import Job
+from acquisition.machine import moment, uptime
 from acquisition.routine import Point
 from acquisition.surroundings import mean
 from calibration.routines.weighing_sheet import ONE_LOAD_TESTS
@@ -29,6 +30,8 @@ class Notes:
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     raw: list[dict[str, Any]] = field(default_factory=list)
     origins: set[Origin] = field(default_factory=set)
+    begun: float = field(default_factory=uptime)
+    """When the run began [s since the computer started]."""
     air: dict[str, list[Quantity]] = field(default_factory=dict)
     """What transmitters showed of the air, point by point."""
 
@@ -102,6 +105,7 @@ def to_start(job: Job, verification: str, started: datetime) -> dict[str, Any]:
         "routine": job.bench.routine,
         "stage": job.bench.stage,
         "started": timestamp(started),
+        "moment": moment(),
         "trial": job.trial,
         "instrument": dict(job.subject.characteristics),
         "software": dict(job.software),
@@ -126,6 +130,7 @@ def to_record(
         reasons.append("trial: simulated or replayed indications never give a legal verdict")
     if state is not ClockState.SYNCHRONISED:
         reasons.append(f"the clock of the station was {state.value}")
+    reasons += job.clock.reasons(notes.begun)
     return {
         "schema": "tera/verdict/1",
         "id": verification,
@@ -135,6 +140,7 @@ def to_record(
         "order": job.order,
         "started": timestamp(started),
         "decided": timestamp(job.now()),
+        "moment": moment(),
         "clock": state.value,
         "origin": min(notes.origins, key=_weight, default=Origin.SIMULATED).value,
         "trial": trial,

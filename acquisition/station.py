@@ -1,54 +1,51 @@
 """The composition root: from ``config.toml`` to running benches.
 
 Builds every part once and hands it on; decides nothing about measurements. One failing
-instrument or broker never stops another bench: each instrument is pumped by a task of its own,
-and whatever it raises is logged, shown as a fault, and tried again.
+instrument or broker never stops another bench: each instrument is pumped by a task of its own. Only
+a second computer that speaks for the same bench stops a station: somebody must say which one counts.
 """
 
 import asyncio
-import fcntl
-import logging
 import os
-import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from acquisition.clock_watch import ClockWatch
 from acquisition.config import Bench, Instrument, Station
-from acquisition.faults import Abandoned, BadInput, english
-from acquisition.feed import Feed, to_wire
+from acquisition.faults import BadInput
+from acquisition.feed import Feed
 from acquisition.hands import Hand, SimulatedHand
+from acquisition.heartbeat import Heartbeat, compare_with_last_life
 from acquisition.instruments import (
-    Driver,
     Lines,
     is_simulated,
     is_software,
     make_driver,
 )
 from acquisition.job import Job
+from acquisition.journal import Journal
+from acquisition.machine import owner_id
+from acquisition.premises import premises
+from acquisition.progress import Progress
+from acquisition.pump import Tally, pump
 from acquisition.register import approved_digests, standards_register
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.surroundings import surroundings_of
 from broker.address import BrokerAddress
-from broker.failure import BadSecret, OutboxFailed
+from broker.connection import first
+from broker.failure import BadSecret, Cloned
 from broker.outbox import Order, Outbox
 from broker.private_file import read_private
 from broker.publisher import Publisher
 from broker.seal import Trust
-from drivers.indication import Condition
 
-log = logging.getLogger(__name__)
+log = Journal(__name__)
 
-_LEAST_SPACE = 1_000_000
-"""Free disk [byte] that one run and the outbox itself need at least."""
-
-_DRIVER = ""
-"""Stands for the driver itself where quantities have their faults."""
-
-_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Growing pauses [s] before a driver that raised is started again."""
+_AGAIN = 0.5
+"""Pause [s] before the publisher is started again after an error nobody foresaw."""
 
 
 @dataclass(slots=True)
@@ -60,11 +57,15 @@ class Running:
     publisher: Publisher
     workshop: SimulatedWorkshop
     lines: Lines
+    clock: ClockWatch
+    heart: Heartbeat
     feeds: dict[str, Feed] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     """Name of the instrument to what is wrong with it now."""
     at_fault: dict[str, dict[str, str]] = field(default_factory=dict)
     """The same by quantity: one quantity may be at fault while the others are well."""
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    """Name of the instrument to what it did so far."""
 
     def job(
         self, bench: Bench, subject: Instrument, hand: Hand, *, order: str | None = None
@@ -87,6 +88,7 @@ class Running:
             surroundings=surroundings_of(bench, self.feeds),
             order=order,
             trial=is_trial(bench),
+            clock=self.clock,
         )
 
     def simulated_hand(self, bench: Bench, subject: Instrument) -> SimulatedHand:
@@ -149,102 +151,106 @@ def trust(settings: Station) -> Trust:
 
 @asynccontextmanager
 async def running(
-    settings: Station, address: BrokerAddress | None = None, *, whole: bool = False
+    settings: Station,
+    address: BrokerAddress | None = None,
+    *,
+    whole: bool = False,
+    take_over: bool = False,
 ) -> AsyncIterator[Running]:
     """Run every instrument and the publisher of a station until the block ends.
 
-    ``whole``: these are all benches of the station; rows of benches that are no more go out too.
+    ``address`` is another broker than that of the settings, for a demonstration. ``whole``: these
+    are all benches of the station; rows of benches that are no more go out too. ``take_over``: the
+    outbox was made on another computer, which is out of service.
     """
-    with ExitStack() as locks:
+    with premises(settings, take_over=take_over, ours=address is None):
+        outbox = await Outbox.open(settings.store.outbox)
+        workshop, lines = SimulatedWorkshop(), Lines(settings.store.captures)
         try:
-            settings.store.outbox.parent.mkdir(parents=True, exist_ok=True)
-            for bench in settings.bench:
-                locks.enter_context(_alone_on(bench.name, settings.store.outbox))
-        except OSError as error:
-            raise BadInput(
-                "cannot write {file}: {why}",
-                place="store.outbox",
-                file=settings.store.outbox,
-                why=error.strerror,
-            ) from None
-        if shutil.disk_usage(settings.store.outbox.parent).free < _LEAST_SPACE:
-            raise OutboxFailed(  # SQLite would only speak of an input/output error
-                "the disk or {file} is full: make room; what is committed stays",
-                file=settings.store.outbox,
+            await _abandon_left_runs(settings, outbox)
+            publisher = await _publisher(settings, outbox, address, whole)
+            heart = Heartbeat(outbox, settings.store.outbox, Progress())
+            station = Running(settings, outbox, publisher, workshop, lines, ClockWatch(), heart)
+            compare_with_last_life(settings.store.outbox, station.clock)
+            async with _at_work(station):
+                yield station
+        finally:
+            await lines.aclose()
+            await workshop.stop()
+            await outbox.close()
+
+
+async def _abandon_left_runs(settings: Station, outbox: Outbox) -> None:
+    for bench in settings.bench:
+        left = await outbox.abandon_unfinished(
+            bench.name, "the station stopped before the run was finished"
+        )
+        if left:
+            log.warning(
+                "bench {bench}: {count} unfinished runs marked as abandoned",
+                event="runs_abandoned",
+                bench=bench.name,
+                count=len(left),
+                verifications=", ".join(left),
             )
-        async with _running(settings, address, whole) as station:
-            yield station
 
 
-@contextmanager
-def _alone_on(bench: str, outbox: Path) -> Iterator[None]:
-    """Hold a bench for this program; another one that wants it is told."""
-    with Path(f"{outbox}.{bench}.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Abandoned(
-                "bench {bench} is at work in another program of this station: end that first",
-                bench=bench,
-            ) from None
-        yield
+async def _publisher(
+    settings: Station, outbox: Outbox, address: BrokerAddress | None, whole: bool
+) -> Publisher:
+    benches = {bench.name: is_trial(bench) for bench in settings.bench}
+    left_behind = (await outbox.benches_waiting()) - set(benches) if whole else set()
+    return Publisher(
+        outbox,
+        broker_address(settings) if address is None else address,
+        settings.office.code,
+        benches,
+        software(),
+        trust(settings),
+        left_behind=sorted(left_behind),
+        station=owner_id(settings.store.outbox),
+    )
 
 
 @asynccontextmanager
-async def _running(
-    settings: Station, address: BrokerAddress | None, whole: bool
-) -> AsyncIterator[Running]:
-    outbox = await Outbox.open(settings.store.outbox)
-    workshop, lines = SimulatedWorkshop(), Lines(settings.store.captures)
-    try:
-        for bench in settings.bench:
-            left = await outbox.abandon_unfinished(
-                bench.name, "the station stopped before the run was finished"
-            )
-            if left:
-                log.warning(
-                    "bench %s: %d unfinished runs marked as abandoned", bench.name, len(left)
-                )
-        benches = {bench.name: is_trial(bench) for bench in settings.bench}
-        left_behind = (await outbox.benches_waiting()) - set(benches) if whole else set()
-        publisher = Publisher(
-            outbox,
-            broker_address(settings) if address is None else address,
-            settings.office.code,
-            benches,
-            software(),
-            trust(settings),
-            left_behind=sorted(left_behind),
+async def _at_work(station: Running) -> AsyncIterator[None]:
+    """Start every instrument, the publisher and the watches; stop them when the block ends."""
+    settings, workshop = station.settings, station.workshop
+    ports = {
+        (bench.name, instrument.name): await workshop.start(instrument)
+        if is_simulated(instrument)
+        else instrument.port
+        for bench in settings.bench
+        for instrument in bench.instrument
+    }
+    # Every driver is made before any runs: settings that contradict one another end it here.
+    drivers = [
+        (
+            bench,
+            instrument,
+            make_driver(instrument, ports[bench.name, instrument.name], station.lines),
         )
-        station = Running(settings, outbox, publisher, workshop, lines)
-        ports = {
-            (bench.name, instrument.name): await workshop.start(instrument)
-            if is_simulated(instrument)
-            else instrument.port
-            for bench in settings.bench
-            for instrument in bench.instrument
-        }
-        # Every driver is made before any runs: settings that contradict one another end it here.
-        drivers = [
-            (bench, instrument, make_driver(instrument, ports[bench.name, instrument.name], lines))
-            for bench in settings.bench
-            for instrument in bench.instrument
+        for bench in settings.bench
+        for instrument in bench.instrument
+    ]
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_publish(station.publisher), name="publisher"),
+            group.create_task(station.clock.run(), name="clock"),
+            group.create_task(station.heart.run(), name="heart"),
         ]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_publish(publisher), name="publisher")]
-            for bench, instrument, driver in drivers:
-                station.feeds[instrument.name] = Feed(instrument.name)
-                pump = _pump(station, bench, instrument, driver)
-                tasks.append(group.create_task(pump, name=instrument.name))
-            try:
-                yield station
-            finally:
-                for task in tasks:
-                    task.cancel()
-    finally:
-        await lines.aclose()
-        await workshop.stop()
-        await outbox.close()
+        for bench, instrument, driver in drivers:
+            name = instrument.name
+            station.feeds[name] = Feed(name)
+            tally = station.tallies[name] = Tally.of(bench, instrument, driver)
+            station.heart.progress.expect(name, tally.patience, tally.evidence)
+            work = pump(station, bench, instrument, driver)
+            tasks.append(group.create_task(work, name=name))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 async def _publish(publisher: Publisher) -> None:
@@ -252,57 +258,13 @@ async def _publish(publisher: Publisher) -> None:
     while True:
         try:
             await publisher.run()
-        except Exception:
-            log.exception("the publisher failed; verdicts wait on disk")
-        await asyncio.sleep(_PAUSES[0])
-
-
-async def _pump(station: Running, bench: Bench, instrument: Instrument, driver: Driver) -> None:
-    """Read one instrument for ever; whatever it raises stays its own affair."""
-    tries = 0
-    while True:
-        try:
-            async with aclosing(driver.indications()) as indications:
-                async for indication in indications:
-                    tries = 0
-                    station.feeds[instrument.name].publish(indication)
-                    station.publisher.offer_live(bench.name, instrument.name, to_wire(indication))
-                    fault = indication.condition is Condition.FAULT
-                    detail = (indication.detail or "fault") if fault else None
-                    if fault or station.at_fault.get(instrument.name):
-                        _note_fault(station, bench, instrument.name, indication.quantity, detail)
-                        _note_fault(station, bench, instrument.name, _DRIVER, None)
-        except Exception as error:
-            log.exception("instrument %s: its driver failed", instrument.name)
-            _note_fault(station, bench, instrument.name, _DRIVER, english(error))
-        await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
-        tries += 1
-
-
-def _note_fault(
-    station: Running, bench: Bench, name: str, quantity: str, detail: str | None
-) -> None:
-    """Note what is wrong with a quantity of an instrument, and say it when that is news."""
-    at_fault = station.at_fault.setdefault(name, {})
-    if detail is None:
-        at_fault.pop(quantity, None)
-    else:
-        at_fault[quantity] = detail
-    before, now = station.faults.get(name), next(iter(at_fault.values()), None)
-    if now == before:
-        return
-    if now is None:
-        del station.faults[name]
-        log.info("instrument %s: answers again", name)
-    else:
-        station.faults[name] = now
-        log.warning("instrument %s: %s", name, now)
-    station.publisher.set_faults(bench.name, _faults_of(station, bench))
-
-
-def _faults_of(station: Running, bench: Bench) -> list[Mapping[str, str]]:
-    return [
-        {"instrument": i.name, "detail": station.faults[i.name]}
-        for i in bench.instrument
-        if i.name in station.faults
-    ]
+        except* Cloned as group:
+            raise first(group) from None
+        except* Exception as group:  # noqa: BLE001 - rows wait on disk whatever it was
+            log.error(
+                "the publisher failed; verdicts wait on disk: {why}",
+                event="publisher_failed",
+                traceback=group,
+                why=first(group),
+            )
+        await asyncio.sleep(_AGAIN)

@@ -52,6 +52,7 @@ CARRIES = {
     "InstrumentRefused",
     "BadDriverSettings",
     "BrokerAway",
+    "Cloned",
     "OutboxFailed",
     "ConflictingRecord",
     "BadRecord",
@@ -142,6 +143,28 @@ def sentences() -> dict[str, set[str]]:
     return found
 
 
+@functools.cache
+def logged() -> dict[str, str]:
+    """Return the shape of every line that the service logs, from INFO up, and where it is said."""
+    found: dict[str, str] = {}
+    for file, tree in trees().items():
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Name(id="log"),
+                        attr="info" | "warning" | "error" | "exception" | "critical" | "log",
+                    ),
+                    args=[*given],
+                ):
+                    for argument in given[:2]:
+                        for text in texts(argument, tree):
+                            found.setdefault(
+                                re.sub("%[sdr]", "{}", shape(text)), f"{file}:{node.lineno}"
+                            )
+    return found
+
+
 def shape(template: str) -> str:
     """Return a template with its places unnamed."""
     return "{}".join(literal for literal, *_ in string.Formatter().parse(template + " "))[:-1]
@@ -186,6 +209,13 @@ def test_every_sentence_has_an_indonesian_one() -> None:
     assert not WORDS - words.keys()
 
 
+def test_every_line_of_the_log_has_an_indonesian_sentence() -> None:
+    known = {shape(english) for english in catalogue()}
+    missing = {line: place for line, place in logged().items() if line not in known}
+    assert len(logged()) > 20
+    assert not missing, "\n".join(f"{place}: {line!r}" for line, place in missing.items())
+
+
 def test_every_word_that_is_said_has_an_indonesian_one() -> None:
     said = {s for s in sentences() if s.isalpha() and len(s) > 1}
     assert not said - catalogue().keys()
@@ -219,7 +249,7 @@ def test_a_sentence_stands_in_the_table_of_a_package_that_says_it() -> None:
 
 
 def test_no_translation_is_left_over_from_a_sentence_that_is_gone() -> None:
-    known = sentences().keys() | constants() | said_by_maps()
+    known = sentences().keys() | constants() | said_by_maps() | logged().keys()
     left = [s for s in ours() if s not in known and shape(s) not in known]
     assert not left
     assert not tables()["words"].keys() - WORDS - constants()

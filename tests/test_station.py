@@ -165,7 +165,7 @@ async def test_a_meter_server_that_goes_and_returns_shows_no_old_value(tmp_path:
 async def test_one_quantity_at_fault_is_said_once_and_not_at_every_poll(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "acquisition.station")
+    caplog.set_level(logging.INFO, "acquisition.pump")
     async with running(settings_of(tmp_path, METER_BENCH)) as station:
         meter = station.workshop.meters["meter-uji"]
         await seen(station, "meter-uji", is_well)

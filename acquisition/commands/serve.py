@@ -1,85 +1,124 @@
-"""``tera run``: the service, until SIGTERM."""
+"""``tera run``: the service, until SIGTERM.
+
+At SIGTERM no run begins any more, one in progress ends visibly as abandoned, what waits is given a
+bounded time to get its receipts, and every bench says that it is offline. A second signal hurries.
+"""
 
 import argparse
 import asyncio
-import logging
-import sys
-from contextlib import aclosing
+import time
+from contextlib import AsyncExitStack, suppress
 
 from acquisition.config import Station, load_station
-from acquisition.faults import sentence
+from acquisition.exposition import to_text
+from acquisition.faults import PROGRAM_FAULT, BadInput, exit_code
+from acquisition.gauges import gather
+from acquisition.journal import Journal, open_journal
 from acquisition.language import choose, t
-from acquisition.session import Recorded, run
-from acquisition.station import Running, running, unknown_instruments
+from acquisition.notify import notify
+from acquisition.orders import work_off_orders
+from acquisition.scrape import metrics_page
+from acquisition.station import Running, running
 from acquisition.stopping import stop_signal
+from broker.connection import first
+from broker.failure import BrokerError
 
-log = logging.getLogger(__name__)
+log = Journal(__name__)
+
+_DRAIN = 10.0
+"""How long [s] what waits may take to get its receipts at the end."""
+_QUIET = 2.0
+"""So long [s] without a receipt, and nobody is there who gives one."""
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
     settings = load_station(arguments.config)
     choose(settings.console.language)
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("pint").setLevel(logging.ERROR)  # our litre is no news
-    return asyncio.run(_serve(settings))
+    try:
+        open_journal(settings.log)
+    except OSError as error:
+        raise BadInput(
+            "cannot write {file}: {why}",
+            place="log.file",
+            file=settings.log.file,
+            why=error.strerror,
+        ) from None
+    try:
+        return asyncio.run(_serve(settings, take_over=arguments.take_over))
+    except Exception as error:
+        why = first(error)
+        code = exit_code(why)
+        if code == PROGRAM_FAULT or (settings.log.format == "text" and settings.log.file is None):
+            raise  # it is said at the last door
+        log.error("the station stops: {why}", event="failed", why=why)
+        return code
 
 
-async def _serve(settings: Station) -> int:
-    stopped = stop_signal()
-    async with running(settings, whole=True) as station:
-        print(
-            t(
-                "the station runs: {benches} benches, {instruments} instruments; SIGTERM stops it",
-                benches=len(settings.bench),
-                instruments=len(station.feeds),
-            ),
-            file=sys.stderr,
-            flush=True,
+async def _serve(settings: Station, *, take_over: bool) -> int:
+    hurry = asyncio.Event()
+    stopped = stop_signal(hurry)
+    async with (
+        running(settings, whole=True, take_over=take_over) as station,
+        AsyncExitStack() as more,
+    ):
+        if settings.metrics.listen is not None:
+
+            async def page() -> str:
+                return to_text(await gather(station))
+
+            await more.enter_async_context(metrics_page(settings.metrics.listen, page))
+        values = {"benches": len(settings.bench), "instruments": len(station.feeds)}
+        told = "the station runs: {benches} benches, {instruments} instruments; SIGTERM stops it"
+        log.info(
+            "the station runs: {benches} benches, {instruments} instruments; SIGTERM stops it",
+            event="started",
+            **values,
         )
-        async with asyncio.TaskGroup() as group:
-            orders = group.create_task(_work_off_orders(station), name="orders")
+        notify("READY=1", f"STATUS={t(told, **values)}")
+        orders = asyncio.create_task(work_off_orders(station), name="orders")
+        try:
             code = await stopped
+        finally:
+            notify("STOPPING=1")
             orders.cancel()
-        counts = await station.outbox.counts()
-    print(
-        t(
-            "stopped; {waiting} records wait for their receipt and go out at the next start",
-            waiting=counts.waiting,
-        ),
-        file=sys.stderr,
+            await asyncio.gather(orders, return_exceptions=True)
+        left = await _drain(station, hurry)
+    log.info(
+        "stopped; {waiting} records wait for their receipt and go out at the next start",
+        event="stopped",
+        waiting=left,
     )
     return code
 
 
-async def _work_off_orders(station: Running) -> None:
-    """Verify what is ordered on simulated benches; real ones wait for a technician.
+async def _drain(station: Running, hurry: asyncio.Event) -> int | str:
+    """Wait for receipts as long as some come; return how many records still wait."""
+    end = time.monotonic() + _DRAIN
+    try:
+        waiting = (await station.outbox.counts()).waiting
+        while waiting and station.publisher.connected.is_set() and not hurry.is_set():
+            pause = min(_QUIET, end - time.monotonic())
+            if pause <= 0:
+                break
+            await _until_receipted(station, hurry, pause)
+            now = (await station.outbox.counts()).waiting
+            if now == waiting:
+                break
+            waiting = now
+    except BrokerError as error:
+        log.warning("the outbox cannot be read: {why}", event="outbox_failed", why=error)
+        return "?"
+    return waiting
 
-    A technician takes an order with ``tera verify ORDER``.
-    """
-    async for order in station.publisher.orders():
-        if strange := unknown_instruments(station.settings, order):
-            log.warning(
-                "order %s names %s, which this station does not have: it waits for another station"
-                " or for a correction",
-                order.order,
-                ", ".join(strange),
-            )
-        for bench in station.settings.bench:
-            for subject in bench.instrument:
-                if subject.role != "under_test" or subject.name not in order.remaining:
-                    continue
-                try:
-                    hand = station.simulated_hand(bench, subject)
-                    job = station.job(bench, subject, hand, order=order.order)
-                    async with aclosing(run(job)) as events:
-                        async for event in events:
-                            if isinstance(event, Recorded):
-                                verdict = event.record["verdict"]
-                                log.info("order %s: %s is %s", order.order, subject.name, verdict)
-                except Exception as error:  # noqa: BLE001 - the next order must not suffer
-                    log.warning("order %s: %s: %s", order.order, subject.name, sentence(error))
+
+async def _until_receipted(station: Running, hurry: asyncio.Event, seconds: float) -> None:
+    tasks = {
+        asyncio.create_task(station.outbox.wait_until_receipted()),
+        asyncio.create_task(hurry.wait()),
+    }
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    with suppress(BrokerError):
+        await asyncio.gather(*tasks, return_exceptions=True)
