@@ -81,7 +81,8 @@ class VerificationTable:
             yield _Column(t("nominal"), shown)
         yield _Column(t("reference"), {id(p): number(p["reference"]) for p in points})
         yield _Column(t("indication"), {id(p): number(p["indication"]) for p in points})
-        yield _Column(t("error"), {id(p): number(p["error"], signed=True) for p in points})
+        errors = {key: value for test in self._tests for key, value in _even(test["points"])}
+        yield _Column(t("error"), {key: number(e, signed=True) for key, e in errors.items()})
         if any(_is_relative(p) for p in points):
             yield _Column(f"{t('error')}\n%", {id(p): _percent(p) for p in points})
         if any(p.get("expanded_uncertainty") is not None for p in points):
@@ -95,6 +96,20 @@ class VerificationTable:
         one = len(nominals) == 1 and "nominal" not in test
         place = f"{number(next(iter(nominals)))} {test['points'][0]['unit']}" if one else ""
         return " · ".join(filter(None, (test_title(test), place)))
+
+
+def _even(points: Sequence[Point]) -> Iterator[tuple[int, Decimal | None]]:
+    """Give the errors of one test with as many decimals each as the longest of its unit has."""
+    decimals: dict[str, int] = {}
+    for point in points:
+        if point["error"] is not None:
+            places = max(0, -int(point["error"].as_tuple().exponent))
+            decimals[point["unit"]] = max(places, decimals.get(point["unit"], 0))
+    for point in points:
+        error = point["error"]
+        if error is not None:
+            error = error.quantize(Decimal(1).scaleb(-decimals[point["unit"]]))
+        yield id(point), error
 
 
 def show_verification(body: Mapping[str, Any], name: str, reasons: Iterable[str]) -> None:

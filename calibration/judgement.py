@@ -4,9 +4,10 @@ Knows how drafted tests become columns for `verify` and results with reasons. Re
 an error was found or what the law wants: a routine drafts its tests with limits and clauses.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 
@@ -39,25 +40,25 @@ def judge(
     decided = _decided(tests)
     results: list[TestResult] = []
     reasons: list[Reason] = []
-    for number, test in enumerate(tests):
-        points = []
+    for test, verdicts in zip(tests, decided, strict=True):
         evaluated = None if test.budget is None else test.budget.expanded_uncertainty()
+        found = [_uncertain(test.budget, evaluated, point) for point in test.points]
         for place, point in enumerate(test.points):
-            verdict = decided[number][place]
-            found = _uncertain(test.budget, evaluated, point)
+            uncertain = found[place]
             if point.undecided:
-                verdict = Verdict.INDETERMINATE
-            elif found is not None and rule is not DecisionRule.SIMPLE_ACCEPTANCE:
-                verdict, said = _guarded(rule, test, place, point, found)
+                verdicts[place] = Verdict.INDETERMINATE
+            elif uncertain is not None and rule is not DecisionRule.SIMPLE_ACCEPTANCE:
+                verdicts[place], said = _guarded(rule, test, place, point, uncertain)
                 reasons += said
-            elif verdict is Verdict.NONCONFORMING:
+            elif verdicts[place] is Verdict.NONCONFORMING:
                 reasons.append(_failure(test, place, point))
-            points.append(_point_result(point, verdict, found))
-        verdict = combined(point.verdict for point in points)
+        risks = _risks(test.points, verdicts, found)
+        points = tuple(map(_point_result, test.points, verdicts, found, risks))
+        verdict = combined(verdicts)
         if verdict is Verdict.CONFORMING and test.lacking:
             verdict = Verdict.INDETERMINATE
         reasons.extend(test.lacking)
-        results.append(TestResult(test.name, verdict, tuple(points), test.conditions))
+        results.append(TestResult(test.name, verdict, points, test.conditions))
     return tuple(results), tuple(reasons)
 
 
@@ -66,7 +67,7 @@ class _Uncertain:
     standard: float
     expanded: float
     k: Decimal
-    budget: tuple[Mapping[str, object], ...]
+    rows: Callable[[], tuple[Mapping[str, object], ...]]
 
 
 def _uncertain(
@@ -80,7 +81,7 @@ def _uncertain(
         float(evaluated.combined[row]),
         float(evaluated.expanded[row]),
         significant(float(evaluated.coverage_factor[row]), 3),
-        budget.table(point.row),
+        partial(budget.table, point.row),
     )
 
 
@@ -171,8 +172,43 @@ def _verdict(conforming: bool) -> Verdict:
     return Verdict.CONFORMING if conforming else Verdict.NONCONFORMING
 
 
-def _point_result(point: DraftPoint, verdict: Verdict, found: _Uncertain | None) -> PointResult:
-    result = PointResult(
+def _risks(
+    points: Sequence[DraftPoint],
+    verdicts: Sequence[Verdict],
+    found: Sequence[_Uncertain | None],
+) -> list[Decimal | None]:
+    """Give the probability that each decision is wrong; None where there is none to give."""
+    risks: list[Decimal | None] = [None] * len(points)
+    decided = [
+        (place, point.error, point.lower, point.upper, uncertain.standard)
+        for place, (point, verdict, uncertain) in enumerate(
+            zip(points, verdicts, found, strict=True)
+        )
+        if uncertain is not None
+        and uncertain.standard > 0
+        and point.error is not None
+        and verdict is not Verdict.INDETERMINATE
+    ]
+    if not decided:
+        return risks
+    places, error, lower, upper, standard = zip(*decided, strict=True)
+    values = specific_risk(
+        np.array(error, dtype=np.float64),
+        np.array(standard),
+        np.array([verdicts[place] is Verdict.CONFORMING for place in places]),
+        np.array([-np.inf if limit is None else float(limit) for limit in lower]),
+        np.array([np.inf if limit is None else float(limit) for limit in upper]),
+    )
+    for place, value in zip(places, values.tolist(), strict=True):
+        risks[place] = significant(value, 3)
+    return risks
+
+
+def _point_result(
+    point: DraftPoint, verdict: Verdict, found: _Uncertain | None, risk: Decimal | None
+) -> PointResult:
+    accepted = verdict is Verdict.CONFORMING
+    return PointResult(
         nominal=point.nominal,
         reference=point.reference,
         indication=point.indication,
@@ -182,26 +218,12 @@ def _point_result(point: DraftPoint, verdict: Verdict, found: _Uncertain | None)
         unit=point.unit,
         verdict=verdict,
         relative_error=point.relative_error,
+        expanded_uncertainty=None if found is None else reported(found.expanded),
+        k=None if found is None else found.k,
+        false_acceptance=risk if accepted else None,
+        false_rejection=None if accepted else risk,
+        rows=None if found is None else found.rows,
     )
-    if found is None:
-        return result
-    result = replace(
-        result, expanded_uncertainty=reported(found.expanded), k=found.k, budget=found.budget
-    )
-    if found.standard == 0 or verdict is Verdict.INDETERMINATE or point.error is None:
-        return result
-    accepted = verdict is Verdict.CONFORMING
-    risk = specific_risk(
-        float(point.error),
-        found.standard,
-        accepted,
-        None if point.lower is None else float(point.lower),
-        None if point.upper is None else float(point.upper),
-    )
-    printed = significant(float(risk), 3)
-    if accepted:
-        return replace(result, false_acceptance=printed)
-    return replace(result, false_rejection=printed)
 
 
 def _failure(test: DraftTest, place: int, point: DraftPoint) -> Reason:

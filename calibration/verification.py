@@ -5,7 +5,7 @@ at once, one of them being a batch of one. Refuses to know which law gave the li
 error was found. A test without a point conforms to nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -221,8 +221,15 @@ class PointResult:
     """Probability that a point found conforming is not (JCGM 106, specific consumer's risk)."""
     false_rejection: Decimal | None = None
     """Probability that a point found nonconforming does conform (specific producer's risk)."""
-    budget: tuple[Mapping[str, object], ...] = ()
-    """Uncertainty budget, a row a component; empty when not evaluated."""
+    rows: Callable[[], tuple[Mapping[str, object], ...]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    """Makes the uncertainty budget when somebody asks for it; None when not evaluated."""
+
+    @property
+    def budget(self) -> tuple[Mapping[str, object], ...]:
+        """Give the uncertainty budget, a row a component; empty when not evaluated."""
+        return () if self.rows is None else self.rows()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the point as ``tera evaluate --json`` prints it; what was not found is left out."""
@@ -241,8 +248,8 @@ class PointResult:
         for name in ("relative_error", "false_acceptance", "false_rejection"):
             if getattr(self, name) is not None:
                 found[name] = getattr(self, name)
-        if self.budget:
-            found["budget"] = [dict(row) for row in self.budget]
+        if budget := self.budget:
+            found["budget"] = [dict(row) for row in budget]
         return found
 
 

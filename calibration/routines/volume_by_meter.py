@@ -44,7 +44,8 @@ def volumes_by_meter(
     ``indicated`` is ``readings`` [unit]; c in %, one for all or that of the test's flow rate.
     """
     values = np.array([float(value) for value in indicated])
-    step = interval_of(readings.resolution, None, readings.reference, unit)
+    stating = (s for s in standards if s.interval and same_kind(s.interval.unit, unit))
+    step = interval_of(readings.resolution, next(stating, None), readings.reference, unit)
     digits = resolution(
         "indication of the reference", unit, step, sensitivity=REFERENCE_SENSITIVITY
     )
