@@ -9,9 +9,9 @@ from typing import Final
 
 from drivers.codecs import (
     a_and_d,
+    by_pattern,
     cardinal,
     cas,
-    general,
     kern_w,
     ohaus,
     radwag,
@@ -31,7 +31,7 @@ __all__ = ["CODECS", "Answer", "Codec", "Decoded", "Kind", "Requests", "codec_na
 
 _FAMILIES: Final = (
     sics_kinds, sbi, a_and_d, st_us, ohaus, radwag, kern_w, toledo, yaohua, cas, sma, rinstrum,
-    cardinal, general,
+    cardinal, by_pattern,
 )  # fmt: skip
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from drivers.codecs import CODECS
+from drivers.codecs.by_pattern import EXAMPLE
 from drivers.codecs.codec import Codec
-from drivers.codecs.general import EXAMPLE
 from drivers.codecs.kind import Kind, Page
 
 _FOLDER: Final = Path("docs/protocols")

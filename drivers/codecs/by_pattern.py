@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.codecs.by_pattern_page import PAGE
 from drivers.codecs.codec import Answer, Decoded, Requests
 from drivers.codecs.frame_codec import (
     NET,
@@ -24,7 +25,6 @@ from drivers.codecs.frame_codec import (
     weight,
     without_value,
 )
-from drivers.codecs.general_page import PAGE
 from drivers.codecs.kind import Kind, Option, Settings
 from drivers.codecs.pattern_syntax import Pattern, parse
 from drivers.errors import BadDriverSettings
