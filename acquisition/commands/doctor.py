@@ -9,23 +9,23 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from acquisition.at_work import Service, instrument_finding, queue_finding, service_findings
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
 from acquisition.faults import BadInput, sentence
+from acquisition.finding import Finding
 from acquisition.instruments import Lines, is_simulated, make_driver
 from acquisition.language import choose, t
 from acquisition.output import console, print_json, table
 from acquisition.register import approved_digests
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.station import broker_address
-from broker.outbox import Outbox
 from broker.publisher import reach
 from calibration.mpe import legal_table
 from drivers.indication import Condition, Indication
@@ -37,17 +37,6 @@ _LITTLE_SPACE = 500_000_000
 """Free disk below which committed verdicts are in danger [byte]."""
 
 _ROUTINE_TABLES = {"nawi": "r76", "volume-meter": "r117"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check."""
-
-    what: str
-    state: str
-    """``ok``, ``note`` (works, with a limit that matters) or ``fault``."""
-    text: str
-    advice: str = ""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -77,7 +66,9 @@ async def _examine(settings: Station) -> list[Finding]:
     findings += _tables(settings)
     findings.append(_clock())
     findings.append(_disk(settings.store.outbox))
-    findings.append(await _outbox(settings.store.outbox))
+    service = Service.of(settings)
+    findings += service_findings(service)
+    findings.append(await _outbox(service, settings.store.outbox))
     findings.append(await _broker(settings))
     workshop, lines = SimulatedWorkshop(), Lines()
     try:
@@ -85,6 +76,13 @@ async def _examine(settings: Station) -> list[Finding]:
             _instrument(instrument, workshop, lines)
             for bench in settings.bench
             for instrument in bench.instrument
+            if bench.name not in service.benches
+        ]
+        findings += [
+            instrument_finding(service, bench, instrument)
+            for bench in settings.bench
+            for instrument in bench.instrument
+            if bench.name in service.benches
         ]
         findings += await asyncio.gather(*checks)
     finally:
@@ -157,21 +155,14 @@ def _disk(outbox: Path) -> Finding:
     return Finding(t("disk"), "ok", text)
 
 
-async def _outbox(path: Path) -> Finding:
+async def _outbox(service: Service, path: Path) -> Finding:
     what = t("outbox")
     if not path.exists():  # noqa: ASYNC240 - one look at a local disk
         return Finding(what, "ok", t("will be made at the first start"))
     try:
-        outbox = await Outbox.open(path)
-        try:
-            counts = await outbox.counts()
-        finally:
-            await outbox.close()
+        return await queue_finding(service, path)
     except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(what, "fault", sentence(error), t("do not delete it; call for help"))
-    return Finding(
-        what, "ok", t("{waiting} records wait for their receipt", waiting=counts.waiting)
-    )
 
 
 async def _broker(settings: Station) -> Finding:
