@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Literal, Protocol, Self, cast
 
 from pymodbus.constants import ExcCodes
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ModbusException, ModbusIOException
 from pymodbus.framer import FRAMER_NAME_TO_CLASS, FramerType
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
@@ -73,6 +73,21 @@ class Reply:
     """Monotonic clock [ns] when the outcome was known."""
 
 
+class _Answers(DecodePDU):
+    """Decodes answers to reads whose length is what they say themselves; pymodbus ignores a rest."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+    def decode(self, frame: bytes) -> ModbusPDU | None:
+        function = frame[0] & 0x7F
+        if function in _FUNCTION.values():
+            length = 2 if frame[0] & 0x80 else 2 + frame[1] if len(frame) > 1 else 0
+            if len(frame) != length or (length - 2) % 2:
+                raise ModbusIOException("the answer is longer or shorter than it says")
+        return super().decode(frame)
+
+
 class _Transactions(TransactionManager):
     """pymodbus's transaction manager with our ear on the line and without its own reconnection."""
 
@@ -91,7 +106,7 @@ class _Transactions(TransactionManager):
         )
         framer = FramerType.SOCKET if settings.mode == "tcp" else FramerType.RTU
         super().__init__(
-            params, FRAMER_NAME_TO_CLASS[framer](DecodePDU(False)), 0, False, None, None, None
+            params, FRAMER_NAME_TO_CLASS[framer](_Answers()), 0, False, None, None, None
         )
         # pymodbus closes a line after retries+3 silent requests; when to close is decided above.
         self.max_until_disconnect = self.count_until_disconnect = 1 << 62
