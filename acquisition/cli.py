@@ -138,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--port", required=True, metavar="URL", help=t("pty:/path/to/link or tcp://127.0.0.1:PORT")
     )
+    simulate.add_argument(
+        "--script",
+        type=Path,
+        metavar=t("FILE"),
+        help=t("what happens and when, one line each: 0:05 load 5 kg"),
+    )
     _settings_argument(simulate)
     add_law_commands(command, configured)
     verify = configured(

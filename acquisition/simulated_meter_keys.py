@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from acquisition.day_script import OF_A_METER, checked_day
 from acquisition.setting_types import (
     Density,
     Exact,
@@ -25,6 +26,7 @@ from calibration.units import Quantity, parse_quantity
 from drivers.flow_physics import Counter, Wear
 
 Percent = Annotated[Exact, Field(ge=0, le=100)]
+Day = Annotated[str, AfterValidator(checked_day(OF_A_METER))]
 
 
 def _table(given: Any) -> Any:
@@ -66,7 +68,7 @@ class MeterSimulation(Settings):
     """From power on to the first answer [s]; what passes meanwhile is not counted. Simulation only."""
     seed: int = 1
     """What is by chance is the same for the same seed."""
-    day: str = ""
+    day: Day = ""
     """What happens while it runs: lines of time and command, as in a file of `tera simulate --script`."""
 
     pipe: Name = "pipe"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from acquisition.day_script import OF_A_SCALE, checked_day
 from acquisition.setting_types import (
     Exact,
     Listed,
@@ -26,6 +27,7 @@ Seconds = Annotated[float, Field(ge=0, le=86400)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=86400)]
 Percent = Annotated[Exact, Field(ge=0, le=100)]
 Share = Annotated[Exact, Field(ge=0, lt=100)]
+Day = Annotated[str, AfterValidator(checked_day(OF_A_SCALE))]
 
 
 def _ranges_of(text: str) -> list[tuple[str, str]]:
@@ -60,7 +62,7 @@ class ScaleSimulation(Settings):
     """What is by chance is the same for the same seed."""
     pace: Annotated[float, Field(gt=0, le=10000)] = 1.0
     """Seconds of the scale's life in one second of ours. Simulation only: half an hour of creep in three seconds is `pace = 600`."""
-    day: str = ""
+    day: Day = ""
     """What happens while it runs: lines of time and command, as in a file of `tera simulate --script`."""
 
     settling_time: Seconds = 0.02

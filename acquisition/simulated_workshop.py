@@ -4,13 +4,18 @@ Builds them from their settings: scales, meters in their pipes, transmitters in 
 to know what is measured with them.
 """
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from acquisition.config import Instrument, RoomSimulation
+from acquisition.day_script import Command, day
 from acquisition.faults import BadInput
+from acquisition.simulated_controls import Controls, MeterControls, ScaleControls, live
 from acquisition.simulated_meter_keys import MeterSimulation
+from calibration.refusal import Refused
 from calibration.units import parse_quantity
 from drivers.codecs import kind_named
 from drivers.room_physics import RoomPhysics, SimulatedRoom
@@ -19,6 +24,8 @@ from drivers.simulated_meter import SimulatedMeter
 from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
 
+log = logging.getLogger(__name__)
+
 
 class SimulatedWorkshop:
     """Every simulated instrument of a station by its name."""
@@ -26,6 +33,7 @@ class SimulatedWorkshop:
     def __init__(self) -> None:
         self.scales: dict[str, SimulatedScale] = {}
         self.meters: dict[str, SimulatedMeter] = {}
+        self.controls: dict[str, Controls] = {}
         self._pipes: dict[str, tuple[SimulatedPipe, dict[str, Any]]] = {}
         self._room: SimulatedRoom | None = None
         self._stack = AsyncExitStack()
@@ -36,14 +44,28 @@ class SimulatedWorkshop:
         if settings.scale is not None:
             self.scales[name] = scale = _scale(settings)
             self._stack.push_async_callback(scale.stop)
-            return await scale.start(port or "pty")
+            address = await scale.start(port or "pty")
+            self._take_hold(name, ScaleControls(scale), settings.scale.day)
+            return address
         if settings.meter is not None or settings.room is not None:
             pipe = SimulatedPipe() if settings.meter is None else self.pipe_of(settings.meter)
             meter = _meter(settings, pipe, self._room_of(settings.room))
             self.meters[name] = meter
             self._stack.push_async_callback(meter.stop)
-            return await meter.start(port or "tcp://127.0.0.1:0")
+            address = await meter.start(port or "tcp://127.0.0.1:0")
+            self._take_hold(
+                name, MeterControls(meter), "" if settings.meter is None else settings.meter.day
+            )
+            return address
         raise BadInput("instrument {name} has no table that says what to simulate", name=name)
+
+    def _take_hold(self, name: str, controls: Controls, text: str) -> None:
+        """Put hands on an instrument, and let its day begin."""
+        self.controls[name] = controls
+        self._stack.push_async_callback(controls.stop)
+        if happens := day(text, controls.words):
+            task = asyncio.create_task(_lived(name, controls, happens), name=f"day of {name}")
+            self._stack.push_async_callback(_ended, task)
 
     def pipe_of(self, meter: MeterSimulation) -> SimulatedPipe:
         """Return the pipe that this meter shares with others of the same pipe name.
@@ -65,7 +87,7 @@ class SimulatedWorkshop:
             said.update(given)
             pipe.change(**meter.pipe_traits())
             if "pace" in given:
-                pipe.set_clock(SimulatedClock(meter.pace))
+                pipe.set_pace(meter.pace)
         return pipe
 
     def _room_of(self, settings: RoomSimulation | None) -> SimulatedRoom:
@@ -79,6 +101,18 @@ class SimulatedWorkshop:
     async def stop(self) -> None:
         """Stop all of them."""
         await self._stack.aclose()
+
+
+async def _lived(name: str, controls: Controls, happens: tuple[tuple[float, Command], ...]) -> None:
+    try:
+        await live(controls, happens)
+    except Refused as refused:
+        log.warning("the day of instrument %s ended: %s", name, refused)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _scale(settings: Instrument) -> SimulatedScale:

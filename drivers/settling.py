@@ -60,6 +60,8 @@ class Settling:
         """Return how far the signal is from its value ``since`` [s] after the start."""
         if not self._time or since > _GONE * self._time:
             return 0.0
+        if since <= 0:
+            return start.distance
         if self._w:
             return self.after(start, since).distance
         return start.distance * math.exp(-since / self._time)

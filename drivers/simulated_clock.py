@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 class SimulatedClock:
@@ -13,10 +14,22 @@ class SimulatedClock:
         self._origin = time.monotonic()
         self._leapt = 0.0
         self._leap = asyncio.Event()
+        self._held: float | None = None
 
     def __call__(self) -> float:
         """Return the time [s]."""
+        if self._held is not None:
+            return self._held
         return self._origin + (time.monotonic() - self._origin) * self.pace + self._leapt
+
+    @contextmanager
+    def at(self, moment: float) -> Iterator[None]:
+        """Let it be this moment [s] for what is done at once; nothing is awaited meanwhile."""
+        self._held = moment
+        try:
+            yield
+        finally:
+            self._held = None
 
     def leap(self, seconds: float) -> None:
         """Let this time pass at once."""

@@ -7,9 +7,7 @@ Knows volume and time, which can run faster than ours. Refuses to know meters' e
 lines. Volumes of pulsation within one period are neglected.
 """
 
-import asyncio
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -71,7 +69,7 @@ class SimulatedPipe:
         temperature: float = 20.0,
         temperature_drift: float = 0.0,
         density: Decimal = Decimal("0.9982"),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Fill the pipe: settling time constant [s], °C, K/h, kg/L, clock in s."""
         self.traits = PipeTraits(
@@ -80,8 +78,9 @@ class SimulatedPipe:
             temperature_drift=temperature_drift,
             density=density,
         )
-        self._clock = clock
-        self._real = clock()
+        self.clock = SimulatedClock()
+        self._clock = clock or self.clock
+        self._real = self._clock()
         self._simulated = 0.0
         self._rate = 1.0
         self._segment = Segment(0, 0.0, 0.0, 0.0, math.inf)
@@ -101,10 +100,11 @@ class SimulatedPipe:
         if stands and target != self.traits.leak:
             self._begin(self.traits.leak, math.inf, 1.0)
 
-    def set_clock(self, clock: Callable[[], float]) -> None:
-        """Live by another clock [s] from now on."""
-        self._simulated, self._clock = self.time, clock
-        self._real = clock()
+    def set_pace(self, pace: float) -> None:
+        """Live so many times as fast as we do from now on."""
+        self._simulated = self.time
+        self._clock = self.clock = SimulatedClock(pace)
+        self._real = self._clock()
 
     @property
     def density(self) -> Decimal:
@@ -201,12 +201,17 @@ class SimulatedPipe:
         )
 
     async def deliver(
-        self, volume: Decimal | float, flow: Decimal | float, *, within: float | None = 0.2
+        self,
+        volume: Decimal | float,
+        flow: Decimal | float,
+        *,
+        within: float | None = 0.2,
+        at: float | None = None,
     ) -> float:
         """Let exactly ``volume`` [L] pass at ``flow`` [m³/h] from standstill to standstill.
 
         The simulated time runs so fast that it takes ``within`` [s] of the pipe's clock; None lets
-        it take its time. Give the simulated duration [s].
+        it take its time. It begins ``at`` a moment of that clock. Give the simulated duration [s].
         """
         if float(volume) <= 0 or float(flow) <= 0:
             raise BadDriverSettings(
@@ -214,7 +219,6 @@ class SimulatedPipe:
                 volume=volume,
                 flow=flow,
             )
-        self._begin(0.0, math.inf, 1.0, first=0.0)
         probe = Segment(0, 0.0, 0.0, float(flow), math.inf)
         low, high = 0.0, float(volume) * 3.6 / float(flow) + self.traits.settling_time
         for _ in range(200):
@@ -224,10 +228,12 @@ class SimulatedPipe:
             else:
                 high = middle
         rate = 1.0 if within is None else high / max(within, 1e-3)
-        self._begin(float(flow), high, rate, first=0.0)
+        begun = self.clock() if at is None else at
+        with self.clock.at(begun):
+            self._begin(0.0, math.inf, 1.0, first=0.0)
+            self._begin(float(flow), high, rate, first=0.0)
         delivery = self._segment
-        pace = self._clock.pace if isinstance(self._clock, SimulatedClock) else 1.0
-        await asyncio.sleep(max(0.0, delivery.end - self.time) / rate / pace)
+        await self.clock.until(begun + high / rate)
         if self._segment is delivery:  # nobody moved the valve meanwhile
             self._simulated = delivery.end  # the event loop may wake a little early
             self._begin(self.traits.leak, math.inf, 1.0, first=self.traits.leak)

@@ -71,18 +71,19 @@ class SimulatedScale:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stream: asyncio.Task[None] | None = None
 
-    def place(self, load: Decimal, position: int = 0, *, at: float | None = None) -> None:
-        """Put this load in all on the receptor, in the scale's unit; ``at`` [s] of its clock."""
-        self.physics.place(load, position, self.clock() if at is None else at)
+    def place(self, load: Decimal, position: int = 0) -> None:
+        """Put this load in all on the receptor, in the scale's unit."""
+        self.physics.place(load, position, self.clock())
 
-    async def zero(self, *, at: float | None = None) -> None:
-        """Press the zero key: wait until stable, then take zero."""
+    async def zero(self, *, at: float | None = None) -> float:
+        """Press the zero key: wait until stable, then take zero; return when it was."""
         moment = begun = self.clock() if at is None else at
         longest = begun + _STABLE_WITHIN * self.clock.pace
         while not self.physics.stable(moment) and moment < longest:  # looked for ahead of time
             moment += self._cycle
         await self.clock.until(moment)
         self.physics.zero(moment)
+        return moment
 
     def fail(self, kind: Fault | str, *, delay: float = 1.5) -> None:
         """Suffer a fault from now on; ``delay`` [s] is how late late answers are."""
