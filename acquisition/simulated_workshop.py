@@ -5,7 +5,6 @@ to know what is measured with them.
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from acquisition.config import Instrument, RoomSimulation
 from acquisition.day_script import Command, day
 from acquisition.faults import BadInput
+from acquisition.journal import Journal
 from acquisition.simulated_controls import Controls, MeterControls, ScaleControls, live
 from acquisition.simulated_meter_keys import MeterSimulation
 from calibration.refusal import Refused
@@ -24,7 +24,7 @@ from drivers.simulated_meter import SimulatedMeter
 from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
 
-log = logging.getLogger(__name__)
+log = Journal(__name__)
 
 
 class SimulatedWorkshop:
@@ -107,7 +107,12 @@ async def _lived(name: str, controls: Controls, happens: tuple[tuple[float, Comm
     try:
         await live(controls, happens)
     except Refused as refused:
-        log.warning("the day of instrument %s ended: %s", name, refused)
+        log.warning(
+            "the day of instrument {instrument} ended: {why}",
+            event="day_ended",
+            instrument=name,
+            why=refused,
+        )
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
