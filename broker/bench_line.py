@@ -254,7 +254,7 @@ class BenchLine:
         outbox = self._shared.outbox
         backlog = self._backlog = Backlog(self._shared.window, *self._shared.pauses)
         while True:
-            change = outbox.change
+            change = outbox.change(self.name)
             rows = await self._again(backlog)
             room = min(backlog.room, _TOGETHER)
             if room:

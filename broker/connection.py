@@ -26,7 +26,7 @@ _SESSION_KEPT = 30 * 24 * 3600
 """How long [s] a broker is asked to keep messages for a records system that is away."""
 _QUEUE = 4096
 """Most messages that wait here; one that is dropped has no receipt and comes again."""
-_INFLIGHT = 256
+_INFLIGHT = 1024
 """Most messages that wait for an acknowledgement; the usual 20 are 500 a second at 40 ms."""
 
 _T = TypeVar("_T")
@@ -65,6 +65,11 @@ class Client(aiomqtt.Client):
         finally:
             for number in numbers:
                 self._pending_publishes.pop(number, None)
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Tell the broker that these were dealt with, where that is left to us."""
+        for message in messages:
+            self._client.ack(message.mid, message.qos)
 
     def arrived(self, limit: int) -> list[Message]:
         """Return what has arrived by now, up to ``limit`` messages, without waiting."""
@@ -106,7 +111,11 @@ class Connector:
     async def connect(
         self, client_id: str, *, will: Will | None = None, keep_session: bool = False
     ) -> AsyncIterator[Client]:
-        """Connect until the block ends; BrokerAway when that is not possible."""
+        """Connect until the block ends; BrokerAway when that is not possible.
+
+        With ``keep_session`` the broker keeps what arrives while we are away, and what arrived is
+        kept there until it is acknowledged: so no more comes than can be dealt with.
+        """
         try:
             client = await self._open(client_id, will, keep_session)
         except MqttError as error:
@@ -143,6 +152,7 @@ class Connector:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         client.pending_calls_threshold = _QUEUE
+        client._client.manual_ack_set(keep_session)  # noqa: SLF001 - aiomqtt has no word for it
         entering = asyncio.ensure_future(client.__aenter__())
         try:
             await asyncio.shield(entering)

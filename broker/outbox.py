@@ -43,7 +43,7 @@ class Outbox:
 
     def __init__(self, committer: Committer[sqlite3.Connection]) -> None:
         self._committer = committer
-        self._change = asyncio.Event()
+        self._changes: dict[str | None, asyncio.Event] = {}
 
     @classmethod
     async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
@@ -67,7 +67,7 @@ class Outbox:
             insert(db, "start", {**record, "number": number}, owner=this_program())
             return number
 
-        return await self._changing(work)
+        return await self._changing(bench, work)
 
     async def put(self, record: Mapping[str, Any]) -> None:
         """Commit a verdict; the same bytes again change nothing, other bytes are an error."""
@@ -77,12 +77,12 @@ class Outbox:
         def work(db: sqlite3.Connection) -> None:
             end(db, "verdict", record, body)
 
-        await self._changing(work)
+        await self._changing(str(record["bench"]), work)
 
     async def abandon(self, verification: str, reason: str) -> None:
         """Commit that a run ended without a verdict, and why; the first reason stays."""
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: sqlite3.Connection) -> str:
             found = db.execute(
                 "SELECT body FROM record JOIN content USING (seq) WHERE id = ? AND kind = 'start'",
                 (verification,),
@@ -94,8 +94,9 @@ class Outbox:
             ).fetchone():
                 record = abandonment(decode(found[0]), reason)
                 end(db, "abandonment", record, encode(record))
+            return str(decode(found[0])["bench"])
 
-        await self._changing(work)
+        self._announce(await self._committer.write(work))
 
     async def abandon_unfinished(self, bench: str, reason: str) -> list[str]:
         """Abandon the runs that ended with their program and return their ids.
@@ -117,7 +118,7 @@ class Outbox:
                 end(db, "abandonment", record, encode(record))
             return [name for name, _ in left]
 
-        return await self._changing(work)
+        return await self._changing(bench, work)
 
     async def pending(
         self, limit: int, *, bench: str | None = None, after: int = 0, through: int | None = None
@@ -192,7 +193,7 @@ class Outbox:
     async def stamp_receipt(self, receipt: Mapping[str, Any]) -> Stamped:
         """Stamp the rows that a valid receipt is for; say what it names and is not so."""
         body = encode(receipt)
-        return await self._changing(lambda db: stamp(db, receipt, body))
+        return await self._changing(str(receipt["bench"]), lambda db: stamp(db, receipt, body))
 
     async def stored_number(self, verification: str) -> int | None:
         """Return the records system's number of a verdict, None while there is no receipt."""
@@ -222,15 +223,17 @@ class Outbox:
 
         return await self._committer.read(work)
 
-    @property
-    def change(self) -> asyncio.Event:
-        """Return what is set at this program's next commit; take it before looking."""
-        return self._change
+    def change(self, bench: str | None = None) -> asyncio.Event:
+        """Return what is set at this program's next commit, for a bench or for any.
+
+        Take it before looking.
+        """
+        return self._changes.setdefault(bench, asyncio.Event())
 
     async def wait_for_pending(self) -> None:
         """Wait until a row is without a receipt, whichever program committed it."""
         while True:
-            change = self._change
+            change = self.change()
             if await self.benches_waiting():
                 return
             await wait_at_most(change, _LOOK_AGAIN)
@@ -238,7 +241,7 @@ class Outbox:
     async def wait_until_receipted(self) -> None:
         """Wait until every row has its receipt."""
         while True:
-            change = self._change
+            change = self.change()
             if not await self.benches_waiting():
                 return
             await wait_at_most(change, _LOOK_AGAIN)
@@ -276,11 +279,15 @@ class Outbox:
 
         return await self._committer.read(work)
 
-    async def _changing(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _changing(self, bench: str, work: Callable[[sqlite3.Connection], T]) -> T:
         result = await self._committer.write(work)
-        self._change.set()
-        self._change = asyncio.Event()
+        self._announce(bench)
         return result
+
+    def _announce(self, bench: str) -> None:
+        for whose in (bench, None):
+            if (event := self._changes.pop(whose, None)) is not None:
+                event.set()
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float) -> None:

@@ -16,7 +16,7 @@ from broker.failure import BrokerAway
 from broker.outbox import Order, Outbox
 from broker.seal import Trust
 
-_ALL_OUT = 1024
+_ALL_OUT = 2048
 """Most rows of a station that are out without a receipt."""
 _WINDOW = (16, 256)
 """Fewest and most of them that one bench may have."""

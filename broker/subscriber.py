@@ -1,8 +1,8 @@
 """The records system's ear: what arrives is stored, then receipted; what is missing is asked for.
 
-Knows the order of things: records are committed before their receipt is published. The broker is
-told of the arrival earlier than that (paho acknowledges by itself), so a crash in between is
-covered by the station, which publishes until the receipt is in. Knows no law and no instrument.
+Knows the order of things: records are committed before their receipt is published and before the
+broker may forget them. A crash at any instant is covered twice, by the broker's session and by the
+station, which publishes until the receipt is in. Knows no law and no instrument.
 """
 
 import asyncio
@@ -94,6 +94,7 @@ class Subscriber:
             group.create_task(self._ask(client))
             async for batch in batches(client, _TOGETHER):
                 answers = await self._take(batch)
+                client.acknowledge(batch)
                 if answers:
                     group.create_task(client.publish_all(answers))
 
