@@ -55,7 +55,7 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat until cancelled."""
-        self.progress.expect("outbox", max(4 * self.every, 30.0), lambda: self.probes)
+        self.progress.expect("outbox", self.period or 60.0, lambda: self.probes)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._probe(), name="outbox probe")
             group.create_task(self._beat(), name="beat")

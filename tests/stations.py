@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -200,14 +200,22 @@ ENVIRONMENT = {"TERA_LANG": "en", "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
 
 def tera(
-    *arguments: str | Path, stdin: bytes = b"", timeout: float = 60, **more: Any
+    *arguments: str | Path,
+    stdin: bytes = b"",
+    timeout: float = 60,
+    under: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as its user does, in English, and wait for its end."""
+    """Run the command line as its user does, in English, and wait for its end.
+
+    ``under`` is a command that runs it, such as ``prlimit --nofile=20``.
+    """
     return subprocess.run(
-        [sys.executable, "-m", "acquisition", *map(str, arguments)],
+        [*under, sys.executable, "-m", "acquisition", *map(str, arguments)],
         input=stdin,
         capture_output=True,
-        env=os.environ | ENVIRONMENT,
+        env=os.environ | ENVIRONMENT | dict(environment or {}),
         timeout=timeout,
         check=False,
         **more,
@@ -216,10 +224,14 @@ def tera(
 
 @asynccontextmanager
 async def tera_at_work(
-    *arguments: str | Path, **more: Any
+    *arguments: str | Path,
+    under: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the command line beside the test; it is killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
+        *under,
         sys.executable,
         "-m",
         "acquisition",
@@ -227,7 +239,7 @@ async def tera_at_work(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | ENVIRONMENT,
+        env=os.environ | ENVIRONMENT | dict(environment or {}),
         **more,
     )
     try:
