@@ -70,8 +70,10 @@ def archive(outbox: Path, before: str, folder: Path) -> list[Archive]:
             if wanted:
                 file = _copy(outbox, wanted, folder)
                 moved.append(Archive(file, _mark(db, file, wanted)))
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         raise explain(error, outbox, OutboxFailed) from error
+    except OSError as error:
+        raise OutboxFailed("cannot write {file}: {why}", file=folder, why=error.strerror) from error
     return [entry for entry in moved if entry.records]
 
 
