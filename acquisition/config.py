@@ -325,6 +325,8 @@ class Instrument(Settings):
     """Range codes that the channels are set to, where raw numbers are range-coded."""
     factors: dict[str, Factor] = Field(default_factory=dict)
     """What one count is worth: ``"0.01 L"``, or ``"1000 per L"``."""
+    map_checked: str = ""
+    """Who compared a provisional map with the instrument's display, and when."""
     word_order: Literal["ABCD", "CDAB", "BADC", "DCBA"] | None = None
     """As it was found at commissioning; None is the map's."""
     address_base: Literal[0, 1] | None = None
@@ -421,6 +423,13 @@ class Instrument(Settings):
             yield "address_base", lambda known: known.with_address_base(base)
         if self.second_base:
             yield "second_base", lambda known: known.at_second_base()
+
+    def unchecked_map(self) -> str | None:
+        """Return the register map if it is provisional and nobody compared it with the display."""
+        if self.driver != "modbus" or self.map_checked:
+            return None
+        known = self.register_map()
+        return known.id if known.provisional else None
 
     def check_total(self) -> None:
         """See that the map has the total of this meter, in a unit that says what it is."""

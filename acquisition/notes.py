@@ -125,7 +125,12 @@ def to_record(
     body = result.to_dict()
     trial = job.trial or bool(notes.origins & NOT_REAL)
     state = clock_state()
+    unchecked = {i.name: known for i in job.bench.instrument if (known := i.unchecked_map())}
     reasons = list(body.pop("reasons"))
+    reasons += [
+        f"register map {known} of {name} is provisional, and map_checked names nobody who compared it"
+        for name, known in unchecked.items()
+    ]
     if trial:
         reasons.append("trial: simulated or replayed indications never give a legal verdict")
     if state is not ClockState.SYNCHRONISED:
@@ -145,7 +150,7 @@ def to_record(
         "origin": min(notes.origins, key=_weight, default=Origin.SIMULATED).value,
         "trial": trial,
         **body,
-        "legal": bool(body["legal"]) and not trial,
+        "legal": bool(body["legal"]) and not trial and not unchecked,
         "instrument": dict(job.subject.characteristics),
         "standards": [{"id": name} for name in job.bench.standards],
         "environment": dict(cerapan["environment"]),

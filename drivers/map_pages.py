@@ -21,6 +21,10 @@ _CABLE: Final = (
     "earthed at one end, 120 Ω at both ends of a long line. Swapped wires are silence, not noise. "
     "Through a serial server the same line is `rtu+tcp://host:4001`."
 )
+_UNCHECKED: Final = (
+    'Until `map_checked = "name, date"` says who compared it, no verdict with this instrument is '
+    "legal."
+)
 _GRAMMAR: Final = """\
 ## A map of your own
 
@@ -73,7 +77,8 @@ def _index(maps: list[RegisterMap]) -> str:
         "",
         "What `map =` and `--set map=` take. Each page says where every number comes from, how to "
         "set the instrument, and how to check it. *Provisional* maps have something that no source "
-        "confirms: the page says what to compare, and `tera read` says so before the first number. "
+        "confirms: the page says what to compare, `tera read` says so before the first number, and "
+        "no verdict with such an instrument is legal until `map_checked` names who compared it. "
         "`tera doctor --commission` finds word order and address base from a value on the display.",
         "",
     ]
@@ -103,7 +108,7 @@ def _page(known: RegisterMap) -> str:
         "",
     ]
     if known.provisional:
-        lines += [f"**Provisional.** {known.note}", ""]
+        lines += [f"**Provisional.** {known.note} {_UNCHECKED}", ""]
     elif known.note:
         lines += [known.note, ""]
     return _text(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from acquisition.config import load_station
+from acquisition.config import Instrument, load_station
 from acquisition.faults import Abandoned, BadInput
 from acquisition.feed import Feed
 from acquisition.session import PointObserved
@@ -18,6 +18,7 @@ from acquisition.surroundings import Surrounding, looked_at, mean
 from calibration.units import Quantity
 from drivers.indication import Condition, Indication, Origin
 from tests.stations import events_of, job_of, scale_bench, settings_of, verdict_of, write_station
+from tests.test_session import job_on_a_wire
 
 ROOM = """
 [[bench.instrument]]
@@ -71,6 +72,34 @@ async def test_a_verdict_takes_the_air_at_the_time_of_each_point(tmp_path: Path)
         assert all(raw["hex"] for raw in kept)
     times = [raw["time"] for raw in record["raw"] if raw["point"].endswith(" temperature")]
     assert times == sorted(times)
+
+
+async def test_a_provisional_map_that_nobody_compared_makes_no_verdict_legal(
+    tmp_path: Path,
+) -> None:
+    for checked, said in (("", True), ('map_checked = "Sari, 2026-11-24"', False)):
+        folder = tmp_path / str(said)
+        folder.mkdir()
+        room = ROOM.replace("interval = 0.02", f"interval = 0.02\n{checked}")
+        settings = settings_of(folder, scale_bench() + room)
+        assert settings.bench[0].instrument[1].unchecked_map() == ("comet-t7410" if said else None)
+        assert settings.bench[0].instrument[0].unchecked_map() is None
+        async with running(settings) as station:
+            record = await verdict_of(job_of(station, "timbangan-1"))
+        told = [reason for reason in record["reasons"] if "comet-t7410" in reason]
+        assert bool(told) is said
+        assert not record["legal"]
+
+
+async def test_it_is_what_keeps_a_verdict_from_being_legal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same run is legal in tests/test_session.py."""
+    monkeypatch.setattr(Instrument, "unchecked_map", lambda self: "comet-t7410")
+    async with job_on_a_wire(tmp_path, Origin.WIRE) as job:
+        record = await verdict_of(job)
+    assert (record["verdict"], record["trial"], record["legal"]) == ("conforming", False, False)
+    assert any("comet-t7410 of timbangan-1 is provisional" in said for said in record["reasons"])
 
 
 async def test_a_point_without_a_value_of_the_air_ends_the_run(tmp_path: Path) -> None:

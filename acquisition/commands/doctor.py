@@ -200,8 +200,10 @@ async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: 
         text = sentence(problem) if problem else t(first.detail or "fault")
         return Finding(what, "fault", text, _advice(settings))
     shown = f"{first.quantity} {first.text} {first.unit or ''} ({t(first.condition.value)}, {t(first.origin.value)})"
-    if settings.driver == "modbus" and settings.register_map().provisional:
-        return Finding(what, "note", shown, t("its register map is provisional: see docs/maps"))
+    if settings.unchecked_map() is not None:
+        return Finding(
+            what, "note", shown, t("compare every value with its display, then enter map_checked")
+        )
     return Finding(what, "note" if is_simulated(settings) else "ok", shown)
 
 
