@@ -7,6 +7,7 @@ from benchmarks import (
     bench_decode,
     bench_delivery,
     bench_modbus_to_mqtt,
+    bench_simulation,
     bench_station,
     bench_uncertainty,
     bench_verify,
@@ -28,6 +29,7 @@ def main() -> None:
         "verify": bench_verify.main,
         "uncertainty": bench_uncertainty.main,
         "modbus-to-mqtt": bench_modbus_to_mqtt.main,
+        "simulation": bench_simulation.main,
         "station": station,
     }
     for name in arguments.names:
