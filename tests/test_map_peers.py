@@ -1,12 +1,14 @@
 """Every map on a real server, read by an independent program and on every kind of line."""
 
 import asyncio
+import json
 import re
 import shutil
 import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,8 @@ from drivers.register_map import RegisterMap, load_map, map_ids
 from drivers.registers import Register, WordOrder, decode
 from drivers.simulated_meter import RoomPhysics, SimulatedMeter, SimulatedPipe, SimulatedRoom
 from drivers.transmitter import Transmitter
+from tests.mosquitto import free_port
+from tests.stations import line_with, tera, tera_at_work
 
 NEEDS_MBPOLL = pytest.mark.skipif(shutil.which("mbpoll") is None, reason="mbpoll is not installed")
 MOVING = {"energy", "energy_import"}
@@ -169,3 +173,45 @@ async def test_mbpoll_reads_one_float_of_each_word_order(order: WordOrder, port:
     data = struct.pack(">HH" if order in ORDERS else "<HH", high, low)
     assert struct.unpack(">f", data) == (28.5,)
     assert decode(register, words).text == "28.5"
+
+
+# ---------------------------------------------------------------- the commands
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "settings", "shown"),
+    [
+        ("comet-t7410", "rtu+tcp://127.0.0.1:{free}", ["humidity=58 %"], ("humidity", "58.0", "%")),
+        ("xy-md02", "pty:{folder}/room", ["temperature=31 °C"], ("temperature", "31.0", "°C")),
+        ("advantech-adam4015", "tcp://127.0.0.1:{free}", ["temperature_1.range=0x20"], ("temperature_1", "27.000", "°C")),
+        ("abb-aquamaster3", "rtu+tcp://127.0.0.1:{free}", ["totalizer_1.factor=0.01 m³", "flow=12 L/min"], ("totalizer_1", "0", "m³")),
+    ],
+)  # fmt: skip
+async def test_what_tera_simulates_tera_reads(
+    tmp_path: Path, name: str, port: str, settings: list[str], shown: tuple[str, str, str]
+) -> None:
+    place = port.format(free=free_port(), folder=tmp_path)
+    given = [word for setting in settings for word in ("--set", setting)]
+    same = [
+        word
+        for setting in settings
+        if "." in setting.partition("=")[0]
+        for word in ("--set", setting)
+    ]
+    async with tera_at_work("simulate", name, "--port", place, *given) as simulator:
+        said = await line_with(simulator.stdout, "answers at")
+        address = said.split("answers at ")[1].partition(";")[0]
+        count = len(load_map(name).measurands)
+        reading = asyncio.to_thread(
+            tera, "read", "--driver", "modbus", "--port", address, "--set", f"map={name}", *same,
+            "--count", str(count), "--json",
+        )  # fmt: skip
+        done = await reading
+    assert done.returncode == 0, done.stderr
+    rows = {row["quantity"]: row for row in map(json.loads, done.stdout.decode().splitlines())}
+    quantity, text, unit = shown
+    assert (rows[quantity]["unit"], rows[quantity]["origin"]) == (unit, "simulated")
+    assert abs(Decimal(rows[quantity]["text"]) - Decimal(text)) < Decimal(
+        "0.01"
+    ) or name.startswith("abb")
+    assert ("is provisional" in done.stderr.decode()) == load_map(name).provisional

@@ -10,6 +10,9 @@ from dataclasses import replace
 import pytest
 from pymodbus.framer import FramerRTU
 
+from acquisition.config import Instrument, instrument_settings
+from acquisition.faults import BadInput
+from acquisition.instruments import Lines
 from drivers.errors import NoAnswer
 from drivers.indication import Condition
 from drivers.modbus import RegisterBus
@@ -186,3 +189,50 @@ async def test_the_patience_with_a_unit_is_its_own() -> None:
             assert (await bus.request(1, "input", 7, 1)).registers == (7,)
             with pytest.raises(NoAnswer, match=r"within 0\.05 s"):
                 await bus.request(2, "input", 7, 1)
+
+
+def settings(port: str, name: str = "comet-t7410", **more: object) -> Instrument:
+    return instrument_settings(name="one", driver="modbus", port=port, map=name, **more)
+
+
+@pytest.mark.parametrize(
+    ("port", "more", "baudrate", "framing"),
+    [
+        ("rtu+tcp://127.0.0.1:4001", {}, 9600, "8N2"),  # as the map's manual has it
+        ("rtu+tcp://127.0.0.1:4001", {"baudrate": 19200, "framing": "8E1"}, 19200, "8E1"),
+        ("tcp://127.0.0.1:502", {}, 19200, "8E1"),  # no serial line, no speed
+    ],
+)
+def test_a_line_is_as_the_instrument_is_delivered_unless_the_office_says_otherwise(
+    port: str, more: dict[str, object], baudrate: int, framing: str
+) -> None:
+    line = Lines().bus(settings(port, **more), port)._settings
+    assert (line.baudrate, line.framing) == (baudrate, framing)
+
+
+def test_instruments_delivered_for_different_speeds_cannot_share_a_line_untold() -> None:
+    port, lines = "rtu+tcp://127.0.0.1:4001", Lines()
+    lines.bus(settings(port), port)
+    with pytest.raises(BadInput, match="disagree on baudrate"):
+        lines.bus(settings(port, "novus-digirail-2a"), port)
+    lines.bus(settings(port, "novus-digirail-2a", baudrate=9600, framing="8N2"), port)
+
+
+def test_the_unit_number_is_the_factorys_where_nobody_gave_one() -> None:
+    digirail = settings("tcp://127.0.0.1:502", "novus-digirail-2a")
+    assert digirail.unit_of(digirail.register_map()) == 247
+    given = settings("tcp://127.0.0.1:502", "novus-digirail-2a", unit=5)
+    assert given.unit_of(given.register_map()) == 5
+    plain = settings("tcp://127.0.0.1:502", "xylem-magflux")
+    assert plain.unit_of(plain.register_map()) == 1
+
+
+async def test_a_slow_line_does_not_let_the_second_request_come_too_late() -> None:
+    """At 1200 Bd two registers take 0.16 s: with them the first request would wait too long."""
+    sleep = Sleep(after=1.0, wait=0.4, within=0.5)
+    async with sleeping_device() as (device, url):  # noqa: SIM117 - the bus ends before it
+        async with RegisterBus(url, timeout=0.5, baudrate=1200) as bus:
+            bus.introduce(1, UnitManners(sleep=sleep))
+            with pytest.raises(NoAnswer):  # this device wants the second within 0.25 s
+                await bus.request(1, "input", 10, 2)
+            assert device.asked[1][0] - device.asked[0][0] < sleep.within
