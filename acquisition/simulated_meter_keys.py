@@ -43,11 +43,11 @@ class MeterSimulation(Settings):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     errors: Annotated[dict[FlowRate, Exact], BeforeValidator(_table)] = Field(default_factory=dict)
-    """Error of the meter [%] at flow rates, for example `"30 L/min" = 0.1`; linear between, level beyond."""
+    """Error of the meter [%] at flow rates, for example `"30 L/min" = 0.1`; linear between, level beyond. As on a certificate of calibration."""
     repeatability_percent: Percent = Decimal(0)
     """Standard deviation of the error from run to run [%]. R 117-1:2007 limits its range to 2/5 of the limit of the system."""
     noise_percent: Percent = Decimal(0)
-    """Standard deviation of the indicated flow rate [%]."""
+    """Standard deviation of the indicated flow rate [%]. Simulation only."""
     temperature_coefficient_percent: Annotated[Exact, Field(ge=-10, le=10)] = Decimal(0)
     """Shift of the error per K away from 20 °C [%]. Simulation only."""
     slip: FlowRateFromZero = "0 L/min"
@@ -80,7 +80,7 @@ class MeterSimulation(Settings):
     temperature: Temperature = "20 °C"
     """Pipe: of the liquid."""
     temperature_drift: Annotated[float, Field(ge=-100, le=100)] = 0.0
-    """Pipe: of the liquid [K/h]."""
+    """Pipe: of the liquid [K/h]. Simulation only."""
     density: Density = "998.2 kg/m³"
     """Pipe: of the liquid. Water at 20 °C (CIPM: Tanaka et al., Metrologia 38, 2001)."""
     leak: FlowRateFromZero = "0 L/min"

@@ -70,16 +70,16 @@ class ScaleSimulation(Settings):
     overshoot_percent: Share = Decimal(0)
     """By how much of a step the signal first goes too far [%]; 0 settles without a swing (first order). Law of a damped spring: drivers/settling.py."""
     motion_window: Seconds | None = None
-    """How far motion detection looks back [s]; stable is a movement below d/4 in it. None: twice the longer of settling time and display cycle. Simulation only:"""
+    """How far motion detection looks back [s]; stable is a movement below d/4 in it. None: twice the longer of settling time and display cycle. Simulation only."""
     display_cycle: PositiveSeconds = 0.005
     """Interval between display updates and streamed indications [s]. Simulation only: 0.05 to 0.2 is usual."""
 
     zero_error: Mass = "0 g"
     """What zero-setting leaves. R 76-1:2006, 4.5.2 allows 0.25 e."""
     span_error_ppm: Exact = Decimal(0)
-    """Error of adjustment."""
+    """Error of adjustment. The limits of R 76-1:2006, Table 6 are for it."""
     eccentricity: Annotated[tuple[Exact, ...], Listed] = ()
-    """Error by position [ppm], 0 being the centre: `0, 60, -40, 80, -60`. Read from the limits of R 76-1:2006, 3.6.2."""
+    """Error by position [ppm], 0 being the centre: `0, 60, -40, 80, -60`. R 76-1:2006, 3.6.2 limits it."""
     nonlinearity_ppm: Exact = Decimal(0)
     """Error at half of Max [ppm of Max]; none at zero and at Max. A parabola: simulation only."""
     hysteresis_ppm: Annotated[Exact, Field(ge=0, le=100000)] = Decimal(0)
@@ -99,7 +99,7 @@ class ScaleSimulation(Settings):
     temperature: Temperature = "20 °C"
     """Of the room. The scale was adjusted at 20 °C: simulation only."""
     temperature_drift: Annotated[float, Field(ge=-100, le=100)] = 0.0
-    """Of the room [K/h]."""
+    """Of the room [K/h]. Simulation only."""
     warm_up: Annotated[float, Field(ge=0, le=100)] = 0.0
     """By how much the electronics become warmer than the room after power on [K]. R 76-1:2006, 5.3.5 and A.5.2 test it; 5 to 10 K: simulation only."""
     warm_up_time: PositiveSeconds = 600.0
@@ -109,10 +109,10 @@ class ScaleSimulation(Settings):
     span_per_kelvin_ppm: Annotated[Exact, Field(ge=-10000, le=10000)] = Decimal(0)
     """Shift of span per K; 10 to 20 for a load cell: simulation only."""
     drift_per_hour: Mass = "0 g"
-    """Shift of zero in an hour, whatever the temperature."""
+    """Shift of zero in an hour, whatever the temperature. Simulation only."""
 
     noise: MassFromZero = "0 g"
-    """Standard deviation of the signal; motion detection does not see it."""
+    """Standard deviation of the signal; motion detection does not see it. Simulation only: 0.1 to 0.3 d is usual."""
     vibration: MassFromZero = "0 g"
     """Amplitude of bursts that come by chance: a truck that passes. Simulation only, as are the next three."""
     vibration_every: PositiveSeconds = 60.0
