@@ -16,7 +16,7 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.backlog import Backlog
-from broker.claim import claim, state_in
+from broker.claim import Holder, claim
 from broker.connection import Client, Connector, Message, MqttError, Will, batches, first, pauses
 from broker.failure import BadRecord, BrokerError, Cloned
 from broker.live import LiveBuffer
@@ -88,6 +88,8 @@ class BenchLine:
         self._backlog = Backlog(shared.window, *shared.pauses)
         self._questions: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=4)
         self._connected_at = timestamp()
+        self._holder = Holder(name, shared.station)
+        self._lost: Cloned | None = None
 
     @property
     def dropped(self) -> int:
@@ -139,6 +141,7 @@ class BenchLine:
         if self._shared.station and not self._gone:
             state = self._topics.state(self.name)
             await claim(client, state, self._state("online"), self.name, self._shared.station)
+            self._holder = Holder(self.name, self._shared.station)
         for topic in self._receipts:
             await client.subscribe(topic, qos=1)
         if not self._gone:
@@ -179,14 +182,15 @@ class BenchLine:
             self._shared.refusals.note(self.name, topic, error)
 
     def _hear_state(self, body: bytes) -> None:
-        """Say again that we are here when another station, or a last will of ours, denies it."""
-        own, said = self._shared.station, state_in(body)
-        if self._gone or not own or (said.get("station"), said.get("state")) == (own, "online"):
+        """Say again that we are here when somebody denies it."""
+        if self._gone or not self._shared.station:
             return
-        if said.get("state") == "online":
-            other = repr(said.get("station"))[:80]
-            log.warning("bench %s: another computer, %s, spoke for it too", self.name, other)
-        self._news.set()
+        try:
+            again = self._holder.hear(body, self._connected_at)
+        except Cloned as error:
+            self._lost, again = error, True
+        if again:
+            self._news.set()
 
     async def _take_receipt(self, topic: str, body: bytes) -> None:
         """Take what the records system says to this bench, once its signature is found good."""
@@ -291,6 +295,8 @@ class BenchLine:
         while True:
             await self._news.wait()
             self._news.clear()
+            if self._lost is not None:
+                raise self._lost
             await self._say(client, "online")
 
     async def _show(self, client: Client) -> None:

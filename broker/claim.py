@@ -3,18 +3,25 @@
 Whoever connects states on the bench's state topic that it is online, as which station, and listens
 there. The broker gives everybody the same order: who finds the statement of another station before
 his own must wait whether that one is alive and answers; the one who was there first answers at
-once. A station that was switched off without a word does not answer, and its place is free.
+once. A station that was switched off without a word does not answer, and its place is free. Should
+both have come to hold a bench, because an answer took too long, the one that connected last goes.
 """
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from broker.connection import Client
 from broker.failure import BadRecord, Cloned
 from broker.record import decode
 
-_ANSWER_WITHIN = 2.0
+log = logging.getLogger(__name__)
+
+_ANSWER_WITHIN = 5.0
 """How long another station has time to answer that it is alive [s]."""
+_CONTRADICTIONS = 3
+"""So many statements of another station that come although it was answered show that it holds too."""
 
 
 async def claim(client: Client, topic: str, statement: bytes, bench: str, station: str) -> None:
@@ -38,18 +45,51 @@ async def claim(client: Client, topic: str, statement: bytes, bench: str, statio
                     if stated and not rival:
                         return
                 elif stated and rival:
-                    raise Cloned(
-                        "bench {bench} is served by another computer or copy of this station ({other},"
-                        " since {since}): only one may; nothing is lost here, but this one stops until"
-                        " the other one is off, or until it has its own bench names and outbox",
-                        bench=bench,
-                        other=other,
-                        since=str(said.get("connected", ""))[:30],
-                    )
+                    raise _cloned(bench, said)
                 else:
                     rival = other
     except TimeoutError:
         return  # nobody answers
+
+
+class Holder:
+    """One who holds a bench and hears what else is said of it."""
+
+    def __init__(self, bench: str, station: str) -> None:
+        self._bench = bench
+        self._station = station
+        self._contradictions = 0
+
+    def hear(self, body: bytes, connected: str) -> bool:
+        """Return whether we must say again that we are here; Cloned when it is we who must go.
+
+        ``connected`` is since when we are.
+        """
+        said = state_in(body)
+        other, online = str(said.get("station") or ""), said.get("state") == "online"
+        if other == self._station:
+            return not online  # a last will of ours that came late
+        if online and other:
+            log.warning("bench %s: another computer, %s, spoke for it too", self._bench, other[:40])
+            self._contradictions += 1
+            since = str(said.get("connected", ""))
+            if self._contradictions > _CONTRADICTIONS and (since, other) < (
+                connected,
+                self._station,
+            ):
+                raise _cloned(self._bench, said)
+        return True
+
+
+def _cloned(bench: str, said: Mapping[str, Any]) -> Cloned:
+    return Cloned(
+        "bench {bench} is served by another computer or copy of this station ({other}, since"
+        " {since}): only one may; nothing is lost here, but this one stops until the other one is"
+        " off, or until it has its own bench names and outbox",
+        bench=bench,
+        other=str(said.get("station"))[:40],
+        since=str(said.get("connected", ""))[:30],
+    )
 
 
 def state_in(body: bytes) -> dict[str, Any]:
