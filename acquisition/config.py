@@ -25,29 +25,24 @@ from pydantic import (
 
 from acquisition.faults import BadInput
 from acquisition.language import Language
-from acquisition.setting_types import Exact, FlowRate, Name, Settings, UnitName, Volume, quantity
+from acquisition.setting_types import FlowRate, Name, Settings, UnitName, Volume
 from acquisition.simulated_meter_keys import MeterSimulation
 from acquisition.simulated_scale_keys import ScaleSimulation
+from acquisition.transmitter_keys import SURROUNDINGS, Factor, RoomSimulation, factor_of
 from calibration.national import NationalSettings, Override, national_settings, overridden
 from calibration.refusal import Refused
 from calibration.sheet_keys import Keys
 from calibration.standard import Standard
 from calibration.standard_keys import read_standard
-from calibration.units import parse_quantity, same_kind
+from calibration.units import same_kind
 from drivers.errors import BadDriverSettings
 
 if TYPE_CHECKING:
     from broker.seal import PublicKey
     from drivers.register_map import RegisterMap
 
-SURROUNDINGS = {"temperature": "°C", "humidity": "%", "pressure": "hPa"}
-"""What a bench knows of the air, with an example of the unit of each."""
-
 SIMULATED = "simulated"
 """The port of an instrument that the station itself simulates, on a real line."""
-
-Factor = Annotated[str, AfterValidator(lambda text: text if factor_of(text) else "")]
-"""What one count is worth: a quantity, or a number of counts ``per`` unit."""
 
 
 class Office(Settings):
@@ -264,22 +259,6 @@ def _registered(given: object) -> Standard:
 
 RegisteredStandard = Annotated[Standard, PlainValidator(_registered)]
 """A measurement standard with its certificate; keys as in an observation sheet."""
-
-
-class RoomSimulation(Settings):
-    """The physics of the room that simulated transmitters are in, and their errors."""
-
-    temperature: Annotated[str, quantity("27 °C")] = "27 °C"
-    humidity: Annotated[str, quantity("65 %")] = "65 %"
-    pressure: Annotated[str, quantity("1009 hPa")] = "1009 hPa"
-    swing: Annotated[str, quantity("0.5 K")] = "0 K"
-    """How far the temperature swings around its mean."""
-    temperature_error: Annotated[str, quantity("0.1 K")] = "0 K"
-    humidity_error: Annotated[str, quantity("1 %")] = "0 %"
-    pressure_error: Annotated[str, quantity("0.1 hPa")] = "0 hPa"
-    noise: Exact = Decimal(0)
-    """Standard deviation of every indication, in its own unit."""
-    seed: int = 1
 
 
 def _written(given: object) -> object:
@@ -577,15 +556,6 @@ def listening_at(text: str) -> tuple[str, int]:
     if found is None or int(found[3]) > 65535:
         raise Refused("{value} is no address and port: write it as in 127.0.0.1:9464.", value=text)
     return found[1] or found[2], int(found[3])
-
-
-def factor_of(text: str) -> tuple[Decimal, bool, str]:
-    """Read what one count is worth: the number, whether it is counts per unit, the unit."""
-    if (per := re.fullmatch(r"\s*(\S+)\s+per\s+(\S+)\s*", text)) is not None:
-        quantity = parse_quantity(f"{per[1]} {per[2]}")
-        return quantity.magnitude, True, quantity.unit
-    quantity = parse_quantity(text)
-    return quantity.magnitude, False, quantity.unit
 
 
 def driver_names() -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from acquisition.config import Instrument, RoomSimulation
+from acquisition.config import Instrument
 from acquisition.day_script import Command, day
 from acquisition.faults import BadInput
 from acquisition.journal import Journal
 from acquisition.simulated_controls import Controls, MeterControls, ScaleControls, live
 from acquisition.simulated_meter_keys import MeterSimulation
+from acquisition.transmitter_keys import RoomSimulation
 from calibration.refusal import Refused
 from calibration.units import parse_quantity
 from drivers.codecs import kind_named

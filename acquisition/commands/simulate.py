@@ -14,7 +14,6 @@ from typing import Any, Final
 from acquisition.config import (
     SIMULATED,
     Instrument,
-    RoomSimulation,
     instrument_settings,
     with_protocol_settings,
 )
@@ -26,6 +25,7 @@ from acquisition.simulated_controls import Controls, live
 from acquisition.simulated_meter_keys import MeterSimulation, cubic_metres_per_hour
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.stopping import stop_signal
+from acquisition.transmitter_keys import RoomSimulation
 from acquisition.typed_lines import typed_lines
 from acquisition.typed_settings import typed_settings
 from calibration.refusal import Refused
