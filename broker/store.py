@@ -120,15 +120,16 @@ class RecordStore:
 
         return await self._committer.read(work)
 
-    async def show(self, verification: str) -> tuple[StoredRecord, ...]:
-        """Return what is stored of one verification: its start and its outcome."""
+    async def show(self, which: str | int) -> tuple[StoredRecord, ...]:
+        """Return what is stored of one verification: its start and its outcome.
+
+        It is named by its identity, or by the number of one of its records in this store.
+        """
+        wanted = "= ?" if isinstance(which, str) else "IN (SELECT id FROM stored WHERE stored = ?)"
+        sql = f"SELECT {_COLUMNS} FROM stored WHERE id {wanted} ORDER BY kind = 'start' DESC"  # noqa: S608 - our own words
 
         def work(db: Rows) -> tuple[StoredRecord, ...]:
-            found = db.execute(
-                f"SELECT {_COLUMNS} FROM stored WHERE id = ? ORDER BY kind = 'start' DESC",  # noqa: S608 - our own column names
-                (verification,),
-            )
-            return tuple(stored_record(row) for row in found)
+            return tuple(stored_record(row) for row in db.execute(sql, (which,)))
 
         return await self._committer.read(work)
 
