@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from acquisition.language import t
 from acquisition.law_arguments import add_law_commands
+from acquisition.records_arguments import add_records_commands
 from acquisition.service_arguments import add_service_commands
 
 
@@ -146,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _settings_argument(simulate)
     add_law_commands(command, configured)
+    add_records_commands(command, configured)
     verify = configured(
         command(
             "verify",

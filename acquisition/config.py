@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -514,8 +514,8 @@ class Bench(Settings):
         return self
 
 
-class Station(Settings):
-    """The whole of ``config.toml``."""
+class Premises(Settings):
+    """What a station and a records system without benches have in common."""
 
     office: Office
     broker: Broker = Broker()
@@ -524,6 +524,11 @@ class Station(Settings):
     console: Console = Console()
     log: Log = Log()
     metrics: Metrics = Metrics()
+
+
+class Station(Premises):
+    """The whole of ``config.toml``."""
+
     approval: tuple[Approval, ...] = ()
     law: Law = Law()
     standards: tuple[RegisteredStandard, ...] = ()
@@ -567,13 +572,22 @@ def driver_names() -> tuple[str, ...]:
 
 def load_station(path: Path) -> Station:
     """Read and check a configuration file; relative paths in it count from its folder."""
+    return read_station(_text(path), path)
+
+
+def load_records_system(path: Path) -> Premises:
+    """Read the configuration of a records system: a station's, or one without any bench."""
+    text = _text(path)
+    return _read(text, path, Station if "bench" in _parsed(text, path) else Premises)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BadInput("no such configuration file: {file}", file=path) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("cannot read {file}: {why}", file=path, why=error) from None
-    return read_station(text, path)
 
 
 def station_if_there(path: Path) -> Station | None:
@@ -583,12 +597,23 @@ def station_if_there(path: Path) -> Station | None:
 
 def read_station(text: str, path: Path) -> Station:
     """Check the text of a configuration file."""
+    return _read(text, path, Station)
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text, parse_float=Decimal)
+        return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise BadInput("this is not TOML: {why}", place=str(path), why=error) from None
+
+
+_Read = TypeVar("_Read", bound=Premises)
+
+
+def _read(text: str, path: Path, kind: type[_Read]) -> _Read:
+    data = _parsed(text, path)
     try:
-        station = Station.model_validate(data, context={"folder": path.resolve().parent})
+        station = kind.model_validate(data, context={"folder": path.resolve().parent})
     except ValidationError as error:
         loc, refusal = _refusal(error)
         place = f"{path}:{line_of(text, loc)}: {key_path(loc)}"

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from acquisition.clock_watch import ClockWatch
-from acquisition.config import Bench, Instrument, Station
+from acquisition.config import Bench, Instrument, Premises, Station
 from acquisition.faults import BadInput
 from acquisition.feed import Feed
 from acquisition.hands import Hand, SimulatedHand
@@ -113,7 +113,7 @@ def software() -> dict[str, str]:
     return {"name": "tante-sari", "version": version("tante-sari")}
 
 
-def broker_address(settings: Station) -> BrokerAddress:
+def broker_address(settings: Premises) -> BrokerAddress:
     """Return where the broker is; the password comes from its file or TERA_BROKER_PASSWORD."""
     broker = settings.broker
     password = os.environ.get("TERA_BROKER_PASSWORD")
@@ -144,7 +144,7 @@ def unknown_instruments(settings: Station, order: Order) -> list[str]:
     return [name for name in order.remaining if name not in ours]
 
 
-def trust(settings: Station) -> Trust:
+def trust(settings: Premises) -> Trust:
     """Return the keys whose receipts this station takes."""
     return Trust(trusted.key() for trusted in settings.records.trusted)
 

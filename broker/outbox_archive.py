@@ -211,7 +211,7 @@ def _go_on(db: sqlite3.Connection, place: int, file: Path) -> Archive:
     except sqlite3.Error:
         copied = {}
     if not copied or not _holds(file, copied):
-        log.error("%s is not there or not whole: what it was to hold stays in the outbox", file)
+        log.error("the archive %s is missing or damaged: its records stay in the outbox", file)
         return Archive(file, 0)
     here = dict(
         db.execute(

@@ -74,7 +74,7 @@ ENGLISH = re.compile(
 )
 TYPED = re.compile(
     r"'[^']*'|\"[^\"]*\"|--[a-z]+|\S*/\S*|\S*_\S*|initial|subsequent|config\.toml|office\.\w+"
-    r"|tera sheet|\n +sheet (?= +)|(?:show|used) ID|\b\w+=\w+"
+    r"|tera sheet|\n +sheet (?= +)|tera (?:records|keys) show|\n +show (?= +)|(?:show|used) ID|\b\w+=\w+"
 )
 """What stays English because somebody types it: quoted, options, paths, addresses, commands."""
 
@@ -356,11 +356,15 @@ def test_every_shape_is_recognised_as_itself() -> None:
         "standards",
         "sheet",
         "verify",
+        "records",
+        *(f"records {action}" for action in ("serve", "list", "show", "archive", "certificate")),
+        "keys",
+        *(f"keys {action}" for action in ("make", "rotate", "show", "revoke")),
     ],
 )
 def test_help_has_no_english_word(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main([command, "--help"] if command else ["--help"])
+        main([*command.split(), "--help"])
     assert end.value.code == 0
     shown = capsys.readouterr().out.partition("\nContoh:")[0]
     assert not english_in(shown), shown

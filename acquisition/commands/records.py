@@ -1,0 +1,231 @@
+"""``tera records``: the reference records system, which stores what stations deliver.
+
+``serve`` is what a station delivers to: it stores, signs the receipt with its own key, and asks
+again for numbers that are missing. ``list`` and ``show`` read the store, or an archive.
+``archive`` belongs to the station: it moves from its outbox what is receipted and old.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from rich.text import Text
+
+from acquisition.config import Premises, load_records_system
+from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
+from acquisition.journal import Journal, open_journal
+from acquisition.language import choose, t
+from acquisition.notify import notify
+from acquisition.output import console, print_json, table, word
+from acquisition.records_system import find, find_one, open_store
+from acquisition.station import broker_address
+from acquisition.stopping import stop_signal
+from acquisition.verdict_page import show_verification
+from broker.keyring import Signer
+from broker.outbox_archive import archive
+from broker.record import digest
+from broker.stored import StoredRecord
+from broker.subscriber import Subscriber
+
+log = Journal(__name__)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    settings = load_records_system(arguments.config)
+    choose(settings.console.language)
+    match arguments.action:
+        case "serve":
+            return _serve(settings, arguments.name)
+        case "list":
+            return _list(settings, arguments)
+        case "show":
+            return _show(settings, arguments)
+        case "archive":
+            return _archive(settings, arguments)
+    raise BadInput(
+        "certificates are not made yet: `tera records show` prints what one would rest on",
+        place="tera records certificate",
+    )
+
+
+def _serve(settings: Premises, name: str) -> int:
+    try:
+        open_journal(settings.log)
+    except OSError as error:
+        raise BadInput(
+            "cannot write {file}: {why}",
+            place="log.file",
+            file=settings.log.file,
+            why=error.strerror,
+        ) from None
+    signer = Signer(settings.records.keys)  # before anything starts: without a key it is of no use
+    return asyncio.run(_receive(settings, signer, name))
+
+
+async def _receive(settings: Premises, signer: Signer, name: str) -> int:
+    stopped = stop_signal()
+    store = await open_store(settings)
+    try:
+        subscriber = Subscriber(
+            store, broker_address(settings), settings.office.code, signer.key, name=name
+        )
+        receiving = asyncio.create_task(subscriber.run(), name="records system")
+        receiving.add_done_callback(lambda task: _end(stopped, task))
+        log.info(
+            "the records system of office {office} runs on {file}; SIGTERM stops it",
+            event="started",
+            office=settings.office.code,
+            file=store.name,
+        )
+        notify("READY=1")
+        try:
+            code = await stopped
+        finally:
+            notify("STOPPING=1")
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+    finally:
+        await store.close()
+    log.info(
+        "stopped; {accepted} records stored or found again, {refused} refused",
+        event="stopped",
+        accepted=subscriber.accepted,
+        refused=subscriber.refused,
+    )
+    return code
+
+
+def _end(stopped: "asyncio.Future[int]", task: "asyncio.Task[None]") -> None:
+    """Have the program end with a fault that nobody foresaw, instead of sleeping through it."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not stopped.done():
+        stopped.set_exception(error)
+
+
+def _day(text: str | None, place: str) -> str | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise BadInput("{text} is not a date like 2026-11-24", place=place, text=text) from None
+
+
+def _list(settings: Premises, arguments: argparse.Namespace) -> int:
+    if arguments.limit < 0:
+        raise BadInput("must be greater than 0", place="--limit")
+    if arguments.trials and arguments.no_trials:
+        raise BadInput("write --trials or --no-trials, not both", place="tera records list")
+    asked = {
+        "kind": arguments.kind or ("verdict" if arguments.verdict else None),
+        "bench": arguments.bench,
+        "verdict": arguments.verdict,
+        "trial": True if arguments.trials else False if arguments.no_trials else None,
+        "since": _day(arguments.since, "--since"),
+        "before": _day(arguments.before, "--before"),
+        "limit": arguments.limit or None,
+        "newest": True,
+    }
+    found = asyncio.run(find(settings, arguments.file, **asked))
+    if arguments.json:
+        print_json(_listed(record) for record in found)
+    else:
+        _print(found)
+    return _whole(found)
+
+
+def _show(settings: Premises, arguments: argparse.Namespace) -> int:
+    found = asyncio.run(find_one(settings, arguments.file, arguments.which))
+    if not found:
+        raise BadInput("there is no record {which}", which=arguments.which)
+    if arguments.json:
+        print_json({**_listed(record), "record": record.record} for record in found)
+        return _whole(found)
+    _print(found)
+    for stored in found:
+        if stored.kind == "verdict":
+            record = _exact(stored.record)
+            name = str(record["instrument"].get("serial", stored.id))
+            show_verification(record, name, [t(reason) for reason in record["reasons"]])
+        elif stored.kind == "abandonment":
+            console().print(f"{t('abandoned')}: {t(stored.record['reason'])}")
+    return _whole(found)
+
+
+def _exact(value: Any) -> Any:
+    """Return a record with its whole numbers as the decimals they were before JSON."""
+    if isinstance(value, Mapping):
+        return {name: _exact(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_exact(inner) for inner in value]
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed(record: StoredRecord) -> Mapping[str, Any]:
+    return {
+        "stored": record.stored or None,
+        "received": record.received_at or None,
+        "kind": record.kind,
+        "id": record.id,
+        "office": record.office,
+        "bench": record.bench,
+        "number": record.number,
+        "trial": record.trial,
+        "verdict": record.verdict,
+        "digest": record.digest,
+        "whole": digest(record.body) == record.digest,
+    }
+
+
+def _print(found: Sequence[StoredRecord]) -> None:
+    drawn = table(
+        t("Records"),
+        [
+            (t("stored as"), "right"),
+            (t("received"), "left"),
+            (t("bench"), "left"),
+            (t("number"), "right"),
+            (t("kind"), "left"),
+            (t("verdict"), "left"),
+            (t("status"), "left"),
+            (t("identity"), "left"),
+        ],
+    )
+    for record in found:
+        trial = t("TRIAL, not legal") if record.trial else ""
+        damaged = digest(record.body) != record.digest
+        drawn.add_row(
+            str(record.stored) if record.stored else "–",
+            record.received_at.replace("T", " ")[:19] or "–",
+            record.bench,
+            str(record.number),
+            t(record.kind),
+            Text("") if record.verdict is None else word(record.verdict),
+            Text(t("DAMAGED"), style="bold red") if damaged else Text(trial),
+            record.id,
+        )
+    console().print(drawn)
+
+
+def _whole(found: Sequence[StoredRecord]) -> int:
+    """Return 1 when a record is not what its digest says."""
+    return NONCONFORMING if any(digest(r.body) != r.digest for r in found) else CONFORMING
+
+
+def _archive(settings: Premises, arguments: argparse.Namespace) -> int:
+    before = _day(arguments.before, "--before") or ""
+    if not settings.store.outbox.exists():
+        raise BadInput("no such file: {file}", place="store.outbox", file=settings.store.outbox)
+    moved = archive(settings.store.outbox, before, arguments.to)
+    if arguments.json:
+        print_json({"file": str(entry.file), "records": entry.records} for entry in moved)
+        return 0
+    for entry in moved:
+        print(t("{records} records are now in {file}", records=entry.records, file=entry.file))
+    if not moved:
+        print(t("nothing that is receipted is older than {day}", day=before))
+    return 0

@@ -1,0 +1,105 @@
+"""Where the records system keeps what it gets, and how a store, an archive or an outbox is read."""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from acquisition.config import Premises
+from acquisition.faults import BadInput
+from acquisition.station import secret_in
+from broker.outbox_archive import read_archive
+from broker.store import RecordStore
+from broker.stored import StoredRecord
+
+
+async def open_store(settings: Premises) -> RecordStore:
+    """Open the configured store, making it when it is not there yet."""
+    where = settings.store.records
+    if isinstance(where, Path):
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(
+                "cannot write {file}: {why}", place="store.records", file=where, why=error.strerror
+            ) from None
+    return await RecordStore.open(where, password=_password(settings))
+
+
+def _password(settings: Premises) -> str | None:
+    """Return the password of the database, from its file or TERA_RECORDS_PASSWORD."""
+    file = settings.store.records_password_file
+    if file is not None:
+        return secret_in(file, "store.records_password_file")
+    return os.environ.get("TERA_RECORDS_PASSWORD")
+
+
+async def find(settings: Premises, file: Path | None, **asked: Any) -> Sequence[StoredRecord]:
+    """Return the records of the configured store, or of a file, that are what is asked for."""
+    outbox = _outbox_among(settings, file)
+    if outbox is not None:
+        return _chosen(read_archive(outbox), **asked)
+    async with _opened(settings, file) as store:
+        return await store.list(**asked)
+
+
+async def find_one(settings: Premises, file: Path | None, which: str) -> Sequence[StoredRecord]:
+    """Return start and outcome of one verification, by its identity or a stored number."""
+    outbox = _outbox_among(settings, file)
+    if outbox is not None:
+        everything = list(read_archive(outbox))
+        names = {record.id for record in everything if which in (record.id, str(record.stored))}
+        return [record for record in everything if record.id in names]
+    async with _opened(settings, file) as store:
+        found = await store.show(which)
+        return found or (await store.show(int(which)) if which.isdecimal() else ())
+
+
+@asynccontextmanager
+async def _opened(settings: Premises, file: Path | None) -> AsyncIterator[RecordStore]:
+    store = await (open_store(settings) if file is None else RecordStore.open(file))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _outbox_among(settings: Premises, file: Path | None) -> Path | None:
+    """Return the file that is asked for if it is an outbox; a file that is missing is not made."""
+    where = settings.store.records if file is None else file
+    if not isinstance(where, Path):
+        return None
+    if not where.exists():
+        raise BadInput("no such file: {file}", file=where)
+    return where if _is_outbox(where) else None
+
+
+def _is_outbox(file: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(f"file:{file.resolve()}?mode=ro", uri=True)) as db:
+            names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise BadInput(
+            "{file} is damaged or no such database: keep it and call for help ({why})",
+            file=file,
+            why=error,
+        ) from None
+    if "stored" not in names and "record" not in names:
+        raise BadInput("{file} is no store, no archive and no outbox", file=file)
+    return "record" in names
+
+
+def _chosen(records: Iterable[StoredRecord], **asked: Any) -> Sequence[StoredRecord]:
+    """Choose as the store does, from a file that knows no office and no verdict by itself."""
+    same = ("kind", "bench", "verdict", "trial")
+    found = [
+        record
+        for record in records
+        if all(asked.get(name) in (None, getattr(record, name)) for name in same)
+        and (asked.get("since") or "") <= record.received_at
+        and record.received_at < (asked.get("before") or "~")
+    ]
+    limit = asked.get("limit")
+    return found if limit is None else found[-limit:]
