@@ -533,6 +533,19 @@ class Station(Premises):
     law: Law = Law()
     standards: tuple[RegisteredStandard, ...] = ()
     bench: tuple[Bench, ...] = Field(min_length=1)
+    training: Training | None = None
+    """What the station is an exercise in; only where everything is simulated."""
+
+    @model_validator(mode="after")
+    def _trains_on_nothing_real(self) -> "Station":
+        real = [i.name for b in self.bench for i in b.instrument if i.port != SIMULATED]
+        if self.training is not None and real:
+            raise Refused(
+                "an exercise is on simulated instruments: {instrument} is none.",
+                key="training",
+                instrument=real[0],
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Station":

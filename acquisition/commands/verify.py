@@ -26,6 +26,7 @@ from acquisition.session import (
     run,
 )
 from acquisition.station import Running, running
+from acquisition.training import debriefing
 from acquisition.verdict_page import show_verification
 from broker.outbox import Outbox
 
@@ -102,6 +103,9 @@ async def _guide(
         hand = station.simulated_hand(bench, subject)
     elif all(is_simulated(instrument) for instrument in bench.instrument):
         hand = BothHands(hand, station.simulated_hand(bench, subject))
+    if (training := station.settings.training) is not None:
+        print(t("Exercise: {title}", title=training.title), file=sys.stderr)
+        print(training.task.strip(), file=sys.stderr)
     async with aclosing(run(station.job(bench, subject, hand, order=order))) as events:
         return await _view(events, station, bench, subject, arguments)
 
@@ -153,6 +157,8 @@ async def _view(
                     more = [t(reason) for reason in record["reasons"][len(said) :]]
                     show_verification(record, subject.name, [*said, *more])
                     print(await _what_became_of_it(station, record))
+                if station.settings.training is not None:
+                    print(debriefing(station.settings.training, record), file=sys.stderr)
             case _:
                 pass
     return code
