@@ -28,6 +28,7 @@ from acquisition.language import Language
 from acquisition.setting_types import FlowRate, Name, Settings, UnitName, Volume
 from acquisition.simulated_meter_keys import MeterSimulation
 from acquisition.simulated_scale_keys import ScaleSimulation
+from acquisition.training import Training
 from acquisition.transmitter_keys import SURROUNDINGS, Factor, RoomSimulation, factor_of
 from calibration.national import NationalSettings, Override, national_settings, overridden
 from calibration.refusal import Refused
