@@ -18,6 +18,7 @@ from rich.text import Text
 from acquisition.at_work import Service, instrument_finding, queue_finding, service_findings
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
+from acquisition.delivery_findings import key_findings, order_findings
 from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
 from acquisition.instruments import Lines, is_simulated, make_driver
@@ -64,12 +65,14 @@ async def _examine(settings: Station) -> list[Finding]:
     findings = [Finding(t("configuration"), "ok", t("read without errors"))]
     findings += _standards(settings)
     findings += _tables(settings)
+    findings += key_findings(settings)
     findings.append(_clock())
     findings.append(_disk(settings.store.outbox))
     service = Service.of(settings)
     findings += service_findings(service)
     findings.append(await _outbox(service, settings.store.outbox))
     findings.append(await _broker(settings))
+    findings += await order_findings(settings)
     workshop, lines = SimulatedWorkshop(), Lines()
     try:
         checks = [

@@ -59,9 +59,8 @@ async def _ordered(settings: Station, name: str) -> tuple[str, str]:
         try:
             for order in await outbox.orders():
                 if order.order == name:
-                    return name, next(
-                        (i for i in order.instruments if _find(settings, i)), order.instruments[0]
-                    )
+                    left = order.remaining or order.instruments  # asked for once more by hand
+                    return name, next((i for i in left if _find(settings, i)), left[0])
         finally:
             await outbox.close()
     known = [i.name for b in settings.bench for i in b.instrument if i.role == "under_test"]

@@ -1,0 +1,80 @@
+"""What `tera doctor` says of the way of a verdict: keys of receipts, and orders that wait."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from acquisition.config import Station
+from acquisition.faults import sentence
+from acquisition.finding import Finding
+from acquisition.language import t
+from acquisition.station import is_trial, unknown_instruments
+from broker.failure import BrokerError
+from broker.keyring import in_charge, read_keys, today
+from broker.outbox import Outbox
+
+_SOON = timedelta(days=30)
+
+
+def key_findings(settings: Station) -> list[Finding]:
+    """Say whether receipts can be taken, and whether our own keys are private and valid."""
+    findings = [_trusted(settings)]
+    if settings.records.keys.is_dir():
+        findings.append(_own(settings.records.keys))
+    return findings
+
+
+def _trusted(settings: Station) -> Finding:
+    what = t("keys of receipts")
+    advice = t("enter what `tera keys show` prints at the records system under [[records.trusted]]")
+    keys = [trusted.key() for trusted in settings.records.trusted]
+    able = [key for key in keys if key.revoked is None and key.valid_until >= today()]
+    if not able:
+        void = all(is_trial(bench) for bench in settings.bench)
+        text = t("no key is trusted: no receipt can be taken, and every verdict waits")
+        return Finding(what, "note" if void else "fault", text, advice)
+    last = max(key.valid_until for key in able)
+    text = t("trusted until {day}", day=last)
+    return (
+        Finding(what, "note", text, advice) if last - today() < _SOON else Finding(what, "ok", text)
+    )
+
+
+def _own(folder: Path) -> Finding:
+    what = t("own keys")
+    try:
+        pair = in_charge(read_keys(folder), today())
+    except BrokerError as error:
+        return Finding(what, "fault", sentence(error))
+    if pair is None:
+        return Finding(
+            what, "fault", t("no key signs today"), t("make one with `tera keys rotate`")
+        )
+    return Finding(
+        what, "ok", t("{key} signs until {day}", key=pair.known.id, day=pair.known.valid_until)
+    )
+
+
+async def order_findings(settings: Station) -> list[Finding]:
+    """Name the orders of which something is left, and what no bench of this station has."""
+    if not settings.store.outbox.exists():
+        return []
+    try:
+        outbox = await Outbox.open(settings.store.outbox)
+        try:
+            orders = [order for order in await outbox.orders() if order.remaining]
+        finally:
+            await outbox.close()
+    except BrokerError:
+        return []  # the outbox has a finding of its own
+    findings = []
+    for order in orders:
+        what = t("order {order}", order=order.order)
+        strange = unknown_instruments(settings, order)
+        left = t("still to be verified: {names}", names=", ".join(order.remaining))
+        if strange:
+            text = t("no bench here has {names}", names=", ".join(strange))
+            advice = t("correct the order, or let the station verify it that has them")
+            findings.append(Finding(what, "note", f"{left}; {text}", advice))
+        else:
+            findings.append(Finding(what, "ok", left))
+    return findings
