@@ -73,7 +73,7 @@ class MeterSimulation(Settings):
 
     pipe: Name = "pipe"
     """Meters that name the same pipe measure the same liquid."""
-    pace: Annotated[float, Field(gt=0, le=10000)] = 1.0
+    pace: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Pipe: seconds of its life in one second of ours. Simulation only."""
     flow_settling_time: Annotated[float, Field(ge=0, le=600)] = 0.5
     """Pipe: time constant of the flow after the valve moved [s]. Simulation only."""

@@ -60,7 +60,7 @@ class ScaleSimulation(Settings):
     """Verification scale interval where it is not *d*. The display goes out above Max + 9 e and below -20 e: R 76-1:2006, 4.2.3; the lower end is simulation only."""
     seed: int = 1
     """What is by chance is the same for the same seed."""
-    pace: Annotated[float, Field(gt=0, le=10000)] = 1.0
+    pace: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Seconds of the scale's life in one second of ours. Simulation only: half an hour of creep in three seconds is `pace = 600`."""
     day: Day = ""
     """What happens while it runs: lines of time and command, as in a file of `tera simulate --script`."""

@@ -78,9 +78,10 @@ class SimulatedScale:
     async def zero(self, *, at: float | None = None) -> float:
         """Press the zero key: wait until stable, then take zero; return when it was."""
         moment = begun = self.clock() if at is None else at
-        longest = begun + _STABLE_WITHIN * self.clock.pace
-        while not self.physics.stable(moment) and moment < longest:  # looked for ahead of time
-            moment += self._cycle
+        patience = _STABLE_WITHIN * self.clock.pace
+        step = max(self._cycle, patience / 2000)
+        while not self.physics.stable(moment) and moment < begun + patience:  # ahead of time
+            moment += step
         await self.clock.until(moment)
         self.physics.zero(moment)
         return moment
