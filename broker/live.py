@@ -14,6 +14,7 @@ class LiveBuffer:
         self._names = {"office": office, "bench": bench, "instrument": instrument}
         self._waiting: deque[Mapping[str, Any]] = deque(maxlen=depth)
         self._dropped = 0
+        self._blocks = 0
         self.dropped = 0
         """Indications lost since the beginning."""
 
@@ -28,9 +29,11 @@ class LiveBuffer:
         """Return what waits as one live block, None when nothing does."""
         if not self._waiting:
             return None
+        self._blocks += 1
         block = {
             "schema": "tera/live/1",
             **self._names,
+            "block": self._blocks,
             "sent": timestamp(),
             "dropped": self._dropped,
             "indications": list(self._waiting),

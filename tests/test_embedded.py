@@ -45,6 +45,32 @@ async def test_the_main_job_runs_over_it_and_nothing_is_left(
         await reach(address)
 
 
+async def test_what_it_hands_over_unasked_is_no_refusal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """amqtt hands every retained message to every subscriber, whatever was subscribed to."""
+    outbox = await Outbox.open(tmp_path / "outbox.sqlite")
+    try:
+        async with embedded_broker() as address:
+            for _ in range(2):  # the second one finds the first one's retained states
+                publisher = Publisher(
+                    outbox, address, "3516", {"a": True, "b": True}, SOFTWARE, TRUST
+                )
+                task = asyncio.create_task(publisher.run())
+                async with asyncio.timeout(30):
+                    await publisher.connected.wait()
+                    publisher.set_faults("a", [{"instrument": "x", "detail": "no answer"}])
+                    async with Connector(address).connect("listener") as client:
+                        await client.subscribe("tera/v1/3516/trial/state/a", qos=1)
+                        await anext(client.messages)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                assert publisher.refused == 0
+    finally:
+        await outbox.close()
+    assert [r.message for r in caplog.records if "refused" in r.message] == []
+
+
 async def test_it_listens_on_the_loopback_and_names_its_version() -> None:
     async with embedded_broker() as address:
         assert address.host == "127.0.0.1"
