@@ -166,6 +166,15 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=t("let simulated hands do the steps (simulated instruments only)"),
     )
+    replay = command(
+        "replay",
+        "replay",
+        t("derive a verdict again from the bytes of its lines, and compare"),
+        "tera replay data/bundles/meja-timbangan-000012.bundle.zip",
+    )
+    replay.add_argument(
+        "bundle", type=Path, metavar=t("BUNDLE"), help=t("what the station wrote of a verification")
+    )
     return parser
 
 

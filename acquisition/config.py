@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -90,6 +91,8 @@ class Store(Settings):
     """The records system's store: a file, or a database by its postgresql:// URL."""
     records_password_file: Path | None = None
     captures: Path | None = None
+    captures_mb: Annotated[int, Field(ge=16)] = 1024
+    """How much is kept of each line [MB]; the oldest is deleted."""
 
 
 class TrustedKey(Settings):
@@ -525,6 +528,12 @@ class Premises(Settings):
     console: Console = Console()
     log: Log = Log()
     metrics: Metrics = Metrics()
+    _source: tuple[str, Path] | None = PrivateAttr(None)
+
+    @property
+    def source(self) -> tuple[str, Path] | None:
+        """Text and path of the file that this was read from; None when it was from none."""
+        return self._source
 
 
 class Station(Premises):
@@ -632,6 +641,7 @@ def _read(text: str, path: Path, kind: type[_Read]) -> _Read:
         loc, refusal = _refusal(error)
         place = f"{path}:{line_of(text, loc)}: {key_path(loc)}"
         raise BadInput(refusal[0], place=place, **refusal[1]) from None
+    station._source = (text, path.resolve())  # noqa: SLF001 - nobody else gives it
     base = path.resolve().parent
     store, log = station.store, station.log
     return station.model_copy(

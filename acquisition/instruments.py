@@ -10,12 +10,12 @@ from acquisition.config import SIMULATED, Instrument
 from acquisition.faults import BadInput
 from drivers.capture import Capture
 from drivers.codecs import kind_named
-from drivers.indication import Indication
-from drivers.link import open_link
+from drivers.indication import Indication, Origin
+from drivers.link import Link, open_link
 from drivers.modbus import RegisterBus
 from drivers.modbus_manners import UnitManners
 from drivers.scale import Scale
-from drivers.transmitter import Transmitter
+from drivers.transmitter import Bus, Transmitter
 
 
 class Driver(Protocol):
@@ -33,25 +33,53 @@ class Driver(Protocol):
         """Yield indications for ever; faults are indications too."""
 
 
+class Wiring(Protocol):
+    """Where drivers get their lines: from ports, or from what was written down."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where indications come from; None leaves it to the line."""
+
+    @property
+    def paced(self) -> bool:
+        """Whether a driver keeps its poll period itself."""
+
+    def link(self, settings: Instrument, port: str) -> Link:
+        """Return the line to a scale."""
+
+    def bus(self, settings: Instrument, port: str) -> Bus:
+        """Return the bus of a Modbus instrument."""
+
+
 class Lines:
     """The lines of a station: shared Modbus buses, and where their bytes are written down."""
 
-    def __init__(self, captures: Path | None = None) -> None:
-        """Write every byte to files in the folder ``captures``; None writes nothing."""
-        self._folder = captures
+    origin: Origin | None = None
+    paced = True
+
+    def __init__(self, captures: Path | None = None, megabytes: int = 1024) -> None:
+        """Write every byte to files in the folder ``captures``; None writes nothing.
+
+        Of each line so many megabytes are kept.
+        """
+        self._folder, self._megabytes = captures, megabytes
         self._captures: dict[str, Capture] = {}
         self._buses: dict[str, tuple[dict[str, Any], RegisterBus]] = {}
 
-    def capture(self, port: str) -> Capture | None:
-        """Return the capture of a port, one file per line."""
+    def capture(self, settings: Instrument, port: str) -> Capture | None:
+        """Return the capture of a port, one file per line.
+
+        It is named by the port, or by the instrument where the port is another at each start.
+        """
         if self._folder is None:
             return None
         if port not in self._captures:
-            name = re.sub(r"[^A-Za-z0-9.-]+", "-", port).strip("-")
+            known = f"simulated-{settings.name}" if is_simulated(settings) else port
+            name = re.sub(r"[^A-Za-z0-9.-]+", "-", known).strip("-")
             file = self._folder / f"{name}.capture"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._captures[port] = Capture(file)
+                self._captures[port] = Capture(file, keep=self._megabytes // 8)
             except OSError as error:
                 raise BadInput(
                     "cannot write {file}: {why}",
@@ -60,6 +88,11 @@ class Lines:
                     why=error.strerror,
                 ) from None
         return self._captures[port]
+
+    def link(self, settings: Instrument, port: str) -> Link:
+        """Describe the line to a scale; nothing is opened yet."""
+        manners = _given({"baudrate": settings.baudrate, "framing": settings.framing})
+        return open_link(port, capture=self.capture(settings, port), **manners)
 
     def bus(self, settings: Instrument, port: str) -> RegisterBus:
         """Return the bus at a port, made at first use; instruments on one port share it."""
@@ -72,7 +105,7 @@ class Lines:
             }
         )
         if port not in self._buses:
-            capture = self.capture(port)
+            capture = self.capture(settings, port)
             tee = None if capture is None else capture.record
             self._buses[port] = (manners, RegisterBus(port, capture=tee, **manners))
         agreed, bus = self._buses[port]
@@ -96,9 +129,9 @@ class Lines:
             capture.close()
 
 
-def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
+def make_driver(settings: Instrument, port: str, lines: Wiring) -> Driver:
     """Build the driver of an instrument on a port; nothing is opened yet."""
-    rhythm = _given({"interval": settings.interval})
+    rhythm = _given({"interval": settings.interval if lines.paced else 0.0})
     if settings.driver == "modbus":
         register_map = settings.register_map()
         bus = lines.bus(settings, port)
@@ -107,16 +140,20 @@ def make_driver(settings: Instrument, port: str, lines: Lines) -> Driver:
                 register_map, manners=replace(register_map.manners, timeout=settings.timeout)
             )
         return Transmitter(
-            settings.name, bus, settings.unit_of(register_map), register_map, **rhythm
+            settings.name,
+            bus,
+            settings.unit_of(register_map),
+            register_map,
+            origin=lines.origin,
+            **rhythm,
         )
-    manners = _given({"baudrate": settings.baudrate, "framing": settings.framing})
     kind = kind_named(settings.driver)
-    link = open_link(port, capture=lines.capture(port), **manners)
     return Scale(
         settings.name,
-        link,
+        lines.link(settings, port),
         kind.codec(settings.settings),
         mode=settings.mode or kind.mode,
+        origin=lines.origin,
         **rhythm,
         **_given({"timeout": settings.timeout}),
     )

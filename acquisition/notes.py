@@ -85,7 +85,7 @@ def to_cerapan(job: Job, notes: Notes, started: datetime) -> dict[str, Any]:
     return {
         "routine": job.bench.routine,
         "stage": job.bench.stage,
-        "date": started.astimezone().date().isoformat(),
+        "date": started.date().isoformat(),
         "instrument": dict(job.subject.characteristics),
         "standards": [{"id": name} for name in job.bench.standards],
         "environment": dict(job.bench.environment)

@@ -7,16 +7,15 @@ It holds no tolerance and touches no wire.
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from acquisition.faults import Abandoned, english
-from acquisition.feed import Feed
+from acquisition.feed import Feed, Listener
 from acquisition.instruments import tells_stability
 from acquisition.job import Job
 from acquisition.notes import (
@@ -125,6 +124,8 @@ async def run(job: Job) -> AsyncGenerator[Event]:
         with suppress(BrokerError):  # the first error is the news; the next start looks again
             await job.outbox.abandon(verification, reason)
         raise
+    if job.witness is not None:
+        await job.witness.keep(record)
     yield Verified(result)
     yield Recorded(record)
 
@@ -164,12 +165,12 @@ async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
         raise Abandoned("this routine needs a reference flow meter")
     for index, point in enumerate(plan):
         before: dict[str, Indication] = {}
-        async for event in _totals(job, time.monotonic_ns(), before):
+        async for event in _totals(job, before):
             yield event
         yield StepAsked(point.instruction)
         await job.hand.do(point.instruction)
         after: dict[str, Indication] = {}
-        async for event in _totals(job, time.monotonic_ns(), after):
+        async for event in _totals(job, after):
             yield event
         await _look_around(job, notes, f"{point.test}[{index}]")
         passed = {}
@@ -190,18 +191,27 @@ async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
 async def _look_around(job: Job, notes: Notes, place: str) -> None:
     """Write down the air of the moment, where the bench has transmitters for it."""
     for one in job.surroundings:
-        write_air(notes, one.name, place, await looked_at(one, job.bench.patience))
+        seen = await looked_at(one, await job.moment(), job.bench.patience)
+        write_air(notes, one.name, place, seen)
 
 
-async def _totals(job: Job, after_ns: int, into: dict[str, Indication]) -> AsyncIterator[Event]:
-    """Take the standing totalizers of both meters: start-stop, with the flow at rest."""
-    for meter, feed in ((job.subject, job.feed), (job.reference, job.reference_feed)):
-        if meter is None or feed is None:
-            continue
-        steady = Steady(after_ns=after_ns, window_s=job.bench.settle, tells=False)
-        async for event in _until_steady(job, feed, steady, meter.total):
-            yield event
-            into[feed.name] = event.indication
+async def _totals(job: Job, into: dict[str, Indication]) -> AsyncIterator[Event]:
+    """Take the standing totalizers of both meters: start-stop, with the flow at rest.
+
+    Both are listened to from the same moment on, so that what is taken depends on their times only.
+    """
+    after_ns = await job.moment()
+    with ExitStack() as stack:
+        heard = [
+            (meter, feed, stack.enter_context(feed.listening()))
+            for meter, feed in ((job.subject, job.feed), (job.reference, job.reference_feed))
+            if meter is not None and feed is not None
+        ]
+        for meter, feed, listener in heard:
+            steady = Steady(after_ns=after_ns, window_s=job.bench.settle, tells=False)
+            async for event in _until_steady(job, feed, listener, steady, meter.total):
+                yield event
+                into[feed.name] = event.indication
 
 
 async def _observe(
@@ -211,39 +221,39 @@ async def _observe(
     yield StepAsked(instruction)
     await job.hand.do(instruction)
     steady = Steady(
-        after_ns=time.monotonic_ns(),
+        after_ns=await job.moment(),
         window_s=job.bench.settle,
         tells=tells_stability(job.subject),
     )
     last = None
-    async for event in _until_steady(job, feed, steady, "weight"):
-        yield event
-        last = event.indication
+    with feed.listening() as listener:
+        async for event in _until_steady(job, feed, listener, steady, "weight"):
+            yield event
+            last = event.indication
     if last is not None:
         taken.append(last)
 
 
 async def _until_steady(
-    job: Job, feed: Feed, steady: Steady, quantity: str | None
+    job: Job, feed: Feed, listener: Listener, steady: Steady, quantity: str
 ) -> AsyncIterator[IndicationSeen]:
     """Yield indications up to and with the one that may be taken."""
     deadline = asyncio.get_running_loop().time() + job.bench.patience
-    with feed.listening() as listener:
-        while True:
-            seen = await listener.next_before(deadline)
-            if seen is None:
-                latest = feed.latest
-                raise Abandoned(
-                    "no steady indication from {instrument} within {seconds} s; the last was: {last}",
-                    instrument=feed.name,
-                    seconds=job.bench.patience,
-                    last="-" if latest is None else latest.detail or latest.text or "-",
-                )
-            if quantity is not None and seen.quantity != quantity:
-                continue
-            yield IndicationSeen(seen)
-            if steady.add(seen):
-                return
+    while True:
+        seen = await listener.next_before(deadline)
+        if seen is None:
+            latest = feed.latest
+            raise Abandoned(
+                "no steady indication from {instrument} within {seconds} s; the last was: {last}",
+                instrument=feed.name,
+                seconds=job.bench.patience,
+                last="-" if latest is None else latest.detail or latest.text or "-",
+            )
+        if seen.quantity != quantity:
+            continue
+        yield IndicationSeen(seen)
+        if steady.add(seen):
+            return
 
 
 def _mass(seen: Indication, unit: str) -> Decimal:

@@ -25,7 +25,7 @@ from acquisition.instruments import (
     is_software,
     make_driver,
 )
-from acquisition.job import Job
+from acquisition.job import Job, moment
 from acquisition.journal import Journal
 from acquisition.machine import owner_id
 from acquisition.premises import premises
@@ -34,6 +34,7 @@ from acquisition.pump import Tally, pump
 from acquisition.register import approved_digests, standards_register
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.surroundings import surroundings_of
+from acquisition.witness import RunWitness
 from broker.address import BrokerAddress
 from broker.connection import first
 from broker.failure import BadSecret, Cloned
@@ -60,6 +61,8 @@ class Running:
     clock: ClockWatch
     heart: Heartbeat
     feeds: dict[str, Feed] = field(default_factory=dict)
+    ports: dict[str, str] = field(default_factory=dict)
+    """Name of the instrument to where its line really is."""
     faults: dict[str, str] = field(default_factory=dict)
     """Name of the instrument to what is wrong with it now."""
     at_fault: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -72,12 +75,13 @@ class Running:
     ) -> Job:
         """Collect what one run needs."""
         reference = next((i for i in bench.instrument if i.role == "reference"), None)
+        witness = self._witness(bench, subject, hand)
         return Job(
             office=self.settings.office.code,
             bench=bench,
             subject=subject,
             feed=self.feeds[subject.name],
-            hand=hand,
+            hand=witness or hand,
             outbox=self.outbox,
             standards=standards_register(self.settings),
             approved=approved_digests(self.settings),
@@ -89,6 +93,24 @@ class Running:
             order=order,
             trial=is_trial(bench),
             clock=self.clock,
+            moment=witness.moment if witness else moment,
+            witness=witness,
+        )
+
+    def _witness(self, bench: Bench, subject: Instrument, hand: Hand) -> RunWitness | None:
+        """Have a bundle written of the run, where captures are on."""
+        if self.settings.store.captures is None or self.settings.source is None:
+            return None
+        ports = {i.name: self.ports[i.name] for i in bench.instrument}
+        captures = {ports[i.name]: self.lines.capture(i, ports[i.name]) for i in bench.instrument}
+        return RunWitness(
+            hand,
+            bench,
+            subject,
+            self.settings.source,
+            ports,
+            {port: capture for port, capture in captures.items() if capture is not None},
+            self.settings.store.outbox.parent / "bundles",
         )
 
     def simulated_hand(self, bench: Bench, subject: Instrument) -> SimulatedHand:
@@ -165,7 +187,10 @@ async def running(
     """
     with premises(settings, take_over=take_over, ours=address is None):
         outbox = await Outbox.open(settings.store.outbox)
-        workshop, lines = SimulatedWorkshop(), Lines(settings.store.captures)
+        workshop, lines = (
+            SimulatedWorkshop(),
+            Lines(settings.store.captures, settings.store.captures_mb),
+        )
         try:
             await _abandon_left_runs(settings, outbox)
             publisher = await _publisher(settings, outbox, address, whole)
@@ -223,6 +248,7 @@ async def _at_work(station: Running) -> AsyncIterator[None]:
         for bench in settings.bench
         for instrument in bench.instrument
     }
+    station.ports.update({name: port for (_, name), port in ports.items()})
     # Every driver is made before any runs: settings that contradict one another end it here.
     drivers = [
         (

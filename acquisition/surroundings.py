@@ -4,7 +4,7 @@ Knows feeds and how old a value may be. Refuses to fill a gap: a point without a
 transmitter of the bench is no point.
 """
 
-import time
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -40,13 +40,13 @@ def surroundings_of(bench: Bench, feeds: Mapping[str, Feed]) -> tuple[Surroundin
     )
 
 
-async def looked_at(one: Surrounding, patience: float) -> Indication:
+async def looked_at(one: Surrounding, now_ns: int, patience: float) -> Indication:
     """Return a value of now; one that does not come within ``patience`` [s] ends the run."""
     latest = one.feed.newest.get(one.quantity)
-    oldest_ns = time.monotonic_ns() - int(FRESH * 1e9)
+    oldest_ns = now_ns - int(FRESH * 1e9)
     if latest is not None and latest.value is not None and latest.arrived_ns >= oldest_ns:
         return latest
-    deadline = time.monotonic() + patience
+    deadline = asyncio.get_running_loop().time() + patience
     with one.feed.listening() as listener:
         while (seen := await listener.next_before(deadline)) is not None:
             if seen.quantity == one.quantity and seen.value is not None:

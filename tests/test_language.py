@@ -42,6 +42,8 @@ ROOMS = ("drivers", "calibration", "broker", "acquisition")
 SAYS = {"t"}
 """Calls whose first argument is a sentence for people."""
 CARRIES = {
+    "ReplayEnded",
+    "_Broken",
     "BadInput",
     "Abandoned",
     "Refused",

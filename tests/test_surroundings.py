@@ -120,17 +120,17 @@ async def test_an_old_value_or_a_fault_is_no_value_of_now() -> None:
     old = replace(indication(quantity="temperature_1"), arrived_ns=1)
     feed.publish(old)
     with pytest.raises(Abandoned, match="the last was"):
-        await looked_at(one, 0.05)
-    waiting = asyncio.create_task(looked_at(one, 5))
+        await looked_at(one, time.monotonic_ns(), 0.05)
+    waiting = asyncio.create_task(looked_at(one, time.monotonic_ns(), 5))
     await asyncio.sleep(0)
     fresh = indication(quantity="temperature_1")
     feed.publish(indication(quantity="humidity"))
     feed.publish(fresh)
     assert await waiting is fresh
-    assert await looked_at(one, 0) is fresh
+    assert await looked_at(one, time.monotonic_ns(), 0) is fresh
     feed.publish(replace(fresh, value=None, unit=None, detail="sensor break"))
     with pytest.raises(Abandoned, match="sensor break"):
-        await looked_at(one, 0.05)
+        await looked_at(one, time.monotonic_ns(), 0.05)
 
 
 def test_the_mean_of_the_points_has_one_digit_more_than_they_had() -> None:
