@@ -77,7 +77,9 @@ def test_an_exercise_never_uses_a_real_instrument(tmp_path: Path) -> None:
         load_station(file)
     for key in ("title", "expect", "because", "task"):
         shutil.copy(copied(FOLDER / "sudut.toml", tmp_path), tmp_path / "x.toml")
-        broken = re.sub(rf"^{key} =", f"{key}x =", (tmp_path / "x.toml").read_text(), flags=re.MULTILINE)
+        broken = re.sub(
+            rf"^{key} =", f"{key}x =", (tmp_path / "x.toml").read_text(), flags=re.MULTILINE
+        )
         (tmp_path / "x.toml").write_text(broken)
         with pytest.raises(BadInput, match=rf"training\.{key}x: this key is not known"):
             load_station(tmp_path / "x.toml")
