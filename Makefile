@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install install-dev system-peers demo test check bench lock clean
+.PHONY: help install install-dev system-peers demo test check bench sbom lock clean
 
 help:
 	@echo "make demo     the main job on simulated instruments, start to end"
 	@echo "make test     every check and test"
 	@echo "make install  only the set-up: leaves $(BIN)/tera"
+	@echo "make sbom     what it consists of, for others to check: sbom.cdx.json"
 	@echo "make bench    measured speed, as ratios side by side"
 
 $(VENV)/bin/python:
@@ -42,12 +43,17 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/dependencies.py audit requirements.lock requirements-dev.lock
 
 test: install-dev system-peers check
 	$(BIN)/pytest
 
 bench: install-dev system-peers
 	$(BIN)/python -m benchmarks
+
+# What the program consists of, as CycloneDX JSON.
+sbom: install-dev
+	$(BIN)/python .ci/dependencies.py sbom requirements.lock sbom.cdx.json
 
 # The locks carry hashes and no addresses; uv resolves for every Python from 3.11 on.
 lock: $(VENV)/bin/python
