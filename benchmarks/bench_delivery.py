@@ -7,6 +7,7 @@ outbox commits, and how fast a store accepts on SQLite and on PostgreSQL.
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from acquisition.commands.records import SELDOM
 from broker.address import BrokerAddress
 from broker.outbox import Outbox
 from broker.publisher import Publisher
@@ -80,6 +82,7 @@ async def station(path: Path, port: int, benches: int, public: str) -> None:
 
 async def records(where: str, port: int) -> None:
     """Be the records system until standard input ends; print order and memory."""
+    gc.set_threshold(*SELDOM)  # as `tera records serve` does
     key = SigningKey.generate()
     store = await RecordStore.open(where)
     subscriber = Subscriber(store, BrokerAddress("127.0.0.1", port), "3516", lambda: key)
