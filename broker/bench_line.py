@@ -179,7 +179,7 @@ class BenchLine:
             else:  # amqtt hands over every retained message, whatever was subscribed to
                 log.debug("bench %s: not asked for: %s", self.name, topic)
         except BrokerError as error:
-            self._shared.refusals.note(self.name, topic, error)
+            self._refuse(topic, error)
 
     def _hear_state(self, body: bytes) -> None:
         """Say again that we are here when somebody denies it."""
@@ -213,7 +213,11 @@ class BenchLine:
         for seq in stamped.seqs:
             self._backlog.receipted(seq, time.monotonic())
         for trouble in stamped.troubles:
-            self._shared.refusals.note(self.name, topic, trouble)
+            self._refuse(topic, trouble)
+
+    def _refuse(self, topic: str, error: BrokerError) -> None:
+        if self._shared.refusals.is_news(topic, error):
+            log.warning("bench %s: refused on %s: %s", self.name, topic, error)
 
     async def _take_order(self, topic: str, body: bytes) -> None:
         """Keep an order; an empty one closes it."""

@@ -16,6 +16,7 @@ from broker.asking import Asking
 from broker.connection import Client, Connector, Message, MqttError, batches, first, pauses
 from broker.failure import BadRecord, BrokerAway, BrokerError, ConflictingRecord
 from broker.record import KINDS, decode, digest, encode, kind_of, timestamp, validate
+from broker.refusals import Refusals
 from broker.seal import SigningKey, sign
 from broker.store import RecordStore
 
@@ -56,6 +57,7 @@ class Subscriber:
         self._topics = (Topics(office), Topics(office, trial=True))
         self._asking = Asking(ask_after, ask_at_most_every)
         self._heard = asyncio.Event()
+        self._refusals = Refusals()
         self.ready = asyncio.Event()
         """Set while records are subscribed to."""
         self.accepted = 0
@@ -155,7 +157,8 @@ class Subscriber:
                 )
         except BadRecord as error:
             self.refused += 1
-            log.warning("refused on %s: %s", topic, error)
+            if self._refusals.is_news(topic, error):
+                log.warning("refused on %s: %s", topic, error)
             return None
         return record, body
 

@@ -144,6 +144,48 @@ async def test_without_a_receipt_a_row_is_published_again_and_with_it_never_more
         assert [(await next_json(client))[1]["id"] for _ in range(3)] == [second["id"]] * 3
 
 
+async def test_starts_are_published_before_outcomes_whenever_the_station_restarts(
+    outbox: Outbox, mosquitto: Mosquitto
+) -> None:
+    """A witness hears of each run before he hears how it ended, and of a bench in its order."""
+    total, heard = 120, asyncio.Event()
+    seen: list[tuple[str, str, int]] = []
+
+    async def witness(client: Client) -> None:
+        async for message in client.messages:
+            record = decode(bytes(message.payload))
+            seen.append((validate(record), record["id"], record["number"]))
+            if len({name for kind, name, _ in seen if kind == "verdict"}) == total:
+                heard.set()
+
+    async def work() -> None:
+        for _ in range(total):
+            await verify_once(outbox, "meja")
+
+    async with (
+        listening(mosquitto, TOPICS.start("+"), TOPICS.verdict("+")) as client,
+        asyncio.timeout(60),
+        asyncio.TaskGroup() as group,
+    ):
+        listener = group.create_task(witness(client))
+        working = group.create_task(work())
+        for life in range(8):
+            async with at_work(make(outbox, mosquitto)):
+                before = len(seen)
+                await until(lambda: len(seen) >= before + 3 * life)  # noqa: B023
+        async with at_work(make(outbox, mosquitto)):
+            await asyncio.gather(working, heard.wait())
+        listener.cancel()
+    first: dict[tuple[str, str], int] = {}
+    for place, (kind, name, _) in enumerate(seen):
+        first.setdefault((kind, name), place)
+    assert all(first["start", name] < at for (kind, name), at in first.items() if kind == "verdict")
+    in_order = sorted((at, kind, name) for (kind, name), at in first.items())
+    numbers = {name: number for _, name, number in seen}
+    verdicts = [numbers[name] for _, kind, name in in_order if kind == "verdict"]
+    assert verdicts == list(range(1, total + 1))
+
+
 async def test_a_forged_receipt_is_refused_counted_and_never_stamps(
     outbox: Outbox, mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -239,11 +239,12 @@ async def test_malformed_foreign_and_oversized_messages_are_refused_and_counted(
     async with at_work(subscriber), Connector(mosquitto.address()).connect("vandal") as client:
         async with asyncio.timeout(30):
             await subscriber.ready.wait()
-            for body in bad.values():
-                await client.publish(topics.verdict(good["id"]), body, qos=1)
+            for _ in range(3):  # whoever floods a records system does not flood its log
+                for body in bad.values():
+                    await client.publish(topics.verdict(good["id"]), body, qos=1)
             await client.publish(topics.verdict(good["id"]), encode(good), qos=1)
             await until(lambda: subscriber.accepted > 0)
-    assert subscriber.refused == len(bad)
+    assert subscriber.refused == 3 * len(bad)
     assert caplog.text.count("refused on") == len(bad)
     assert [record.body for record in await store.list()] == [encode(good)]
 
