@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from acquisition.config import Station
+from acquisition.config import Premises
 from acquisition.faults import Abandoned, BadInput
 
 _MANIFEST = "manifest.json"
@@ -58,8 +58,8 @@ class Backup:
     parts: list[Part] = field(default_factory=list)
 
 
-def parts_of(config: Path, settings: Station, *, captures: bool) -> list[Part]:
-    """Return what belongs into a backup of a station, as far as it is there."""
+def parts_of(config: Path, settings: Premises, *, captures: bool) -> list[Part]:
+    """Return what belongs into a backup of a station or a records system, as far as it is there."""
     base = config.resolve().parent
     store = settings.store
 

@@ -238,6 +238,19 @@ def test_a_backup_that_cannot_be_is_told_in_one_sentence(
     assert named in said
 
 
+def test_a_records_system_without_benches_is_backed_up_too(station: Path, tmp_path: Path) -> None:
+    store = tmp_path / "data" / "records.sqlite"
+    shutil.copy(tmp_path / "data" / "outbox.sqlite", store)  # any database
+    (tmp_path / "data" / "outbox.sqlite").unlink()
+    alone = tmp_path / "records.toml"
+    alone.write_text('[office]\ncode = "3516"\n', encoding="utf-8")
+    done = tera("backup", tmp_path / "a.backup", "--config", alone, "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    made = json.loads(done.stdout)
+    assert [part["name"] for part in made["files"]] == ["records.toml", "data/records.sqlite"]
+    assert made["outbox"] is None
+
+
 def test_a_station_without_records_and_a_damaged_outbox_are_told(
     station: Path, tmp_path: Path
 ) -> None:

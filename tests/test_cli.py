@@ -56,7 +56,19 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *("demo", "run", "doctor", "read", "decode", "simulate", "mpe", "tables", "evaluate"),
+        *(
+            "demo",
+            "run",
+            "backup",
+            "restore",
+            "doctor",
+            "read",
+            "decode",
+            "simulate",
+            "mpe",
+            "tables",
+            "evaluate",
+        ),
         *("standards", "sheet", "verify"),
     ],
 )

@@ -348,6 +348,8 @@ def test_every_shape_is_recognised_as_itself() -> None:
         "",
         "demo",
         "run",
+        "backup",
+        "restore",
         "doctor",
         "read",
         "decode",

@@ -182,16 +182,23 @@ async def test_a_second_sigterm_hurries(tmp_path: Path) -> None:
     assert took[1] < 1.5
 
 
+async def lines_until(service: asyncio.subprocess.Process, *words: str) -> list[str]:
+    """Return the lines of a log up to where each word has come."""
+    said: list[str] = []
+    while not all(any(word in line for line in said) for word in words):
+        said.append(await line_with(service.stderr, ""))
+    return said
+
+
 async def test_the_log_for_programs_is_one_json_object_a_line(tmp_path: Path) -> None:
     more = '[log]\nformat = "json"\n'
     config = write_station(tmp_path, scale_bench(port="/dev/ttyNOWHERE"), more=more)
     async with tera_at_work("run", "--config", config) as service:
-        first = await line_with(service.stderr, "/dev/ttyNOWHERE")
+        said = await lines_until(service, "/dev/ttyNOWHERE", "verdicts wait on disk")
         service.send_signal(signal.SIGTERM)
         _, rest = await service.communicate()
-    lines = [json.loads(line) for line in (first + rest.decode()).splitlines()]
-    fault = lines[0]
-    assert fault["event"] == "instrument_fault"
+    lines = [json.loads(line) for line in (*said, *rest.decode().splitlines())]
+    fault = next(line for line in lines if line["event"] == "instrument_fault")
     assert (fault["level"], fault["bench"], fault["instrument"]) == (
         "warning",
         "meja-1",
@@ -205,12 +212,22 @@ async def test_the_log_for_programs_is_one_json_object_a_line(tmp_path: Path) ->
     assert away["bench"] == "meja-1"  # known by its words
 
 
+def test_programs_are_told_as_json_too_why_a_station_cannot_start(tmp_path: Path) -> None:
+    outbox = tmp_path / "data" / "outbox.sqlite"
+    outbox.parent.mkdir()
+    outbox.write_bytes(b"this is no database, and it has been here for a long time" * 100)
+    config = write_station(tmp_path, scale_bench(), more='[log]\nformat = "json"\n')
+    done = tera("run", "--config", config)
+    assert done.returncode == 3
+    [line] = [json.loads(line) for line in done.stderr.decode().splitlines()]
+    assert (line["event"], line["level"]) == ("failed", "error")
+    assert f"{outbox} is damaged or no such database" in line["message"]
+
+
 async def test_the_log_speaks_the_language_of_technicians(tmp_path: Path) -> None:
     config = write_station(tmp_path, scale_bench(port="/dev/ttyNOWHERE"))
     async with tera_at_work("run", "--config", config, environment={"TERA_LANG": "id"}) as service:
-        said: list[str] = []
-        while not all(any(w in s for s in said) for w in ("alat timbangan-1", "meja meja-1")):
-            said.append(await line_with(service.stderr, ""))
+        said = await lines_until(service, "alat timbangan-1", "meja meja-1")
         service.send_signal(signal.SIGTERM)
         _, rest = await service.communicate()
     said += rest.decode().splitlines()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from acquisition.backup_file import copied, parts_of, read_backup, rest, write_backup
-from acquisition.config import Station, load_station
+from acquisition.config import Premises, load_records_system
 from acquisition.faults import Abandoned, BadInput
 from acquisition.feed import timestamp
 from acquisition.language import choose, t
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _back_up(arguments: argparse.Namespace) -> int:
-    settings = load_station(arguments.config)
+    settings = load_records_system(arguments.config)
     choose(settings.console.language)
     target: Path = arguments.file
     if arguments.keep is not None and arguments.keep < 1:
@@ -114,7 +114,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _is_outbox(settings: Station, name: str) -> bool:
+def _is_outbox(settings: Premises, name: str) -> bool:
     return Path(name).name == settings.store.outbox.name or name == "outbox.sqlite"
 
 
