@@ -7,7 +7,6 @@ the topic it came on: receipts and questions are signed, and what is refused is 
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -15,26 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.address import BrokerAddress, Topics
-from broker.backlog import Backlog
 from broker.claim import Holder, claim
 from broker.connection import Client, Connector, Message, MqttError, Will, batches, first, pauses
 from broker.failure import BadRecord, BrokerError, Cloned
 from broker.live import LiveBuffer
-from broker.outbox import Outbox, Row, wait_at_most
+from broker.outbox import Outbox
 from broker.record import decode, encode, kind_of, timestamp, validate
 from broker.refusals import Refusals
 from broker.seal import Trust
+from broker.sending import Sending
 
 log = logging.getLogger(__name__)
 
-_TOGETHER = 64
-"""Most rows that are handed to the broker at once."""
-_ANSWER = 1000
-"""Most rows that are published again for one question; what is still missing is asked again."""
 _LIVE_EVERY = 0.25
 """Pause [s] between two live blocks of an instrument."""
-_LOOK_EVERY = 0.5
-"""Pause [s] between two looks for rows that another program has committed."""
 
 
 @dataclass(slots=True)
@@ -85,8 +78,7 @@ class BenchLine:
         self._orders = {Topics(shared.office, t).order("+")[:-1] for t in (False, True)}
         self._connector = Connector(address)
         self._client_id = client_id(address, name)
-        self._backlog = Backlog(shared.window, *shared.pauses)
-        self._questions: asyncio.Queue[tuple[tuple[int, int], ...]] = asyncio.Queue(maxsize=4)
+        self._sending = Sending(shared.outbox, shared.office, name, shared.window, shared.pauses)
         self._connected_at = timestamp()
         self._holder = Holder(name, shared.station)
         self._lost: Cloned | None = None
@@ -153,8 +145,8 @@ class BenchLine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(client))
-                group.create_task(self._drain(client))
-                group.create_task(self._answer(client))
+                group.create_task(self._sending.drain(client))
+                group.create_task(self._sending.answer(client))
                 if not self._gone:
                     group.create_task(self._report(client))
                     group.create_task(self._show(client))
@@ -206,12 +198,10 @@ class BenchLine:
         self._shared.trust.check(said, signed=signed if isinstance(signed, str) else "")
         validate(said)
         if kind == "missing":
-            with suppress(asyncio.QueueFull):  # it is asked again
-                self._questions.put_nowait(tuple((a, b) for a, b in said["numbers"]))
+            self._sending.asked([(begin, end) for begin, end in said["numbers"]])
             return
         stamped = await self._shared.outbox.stamp_receipt(said)
-        for seq in stamped.seqs:
-            self._backlog.receipted(seq, time.monotonic())
+        self._sending.receipted(stamped.seqs)
         for trouble in stamped.troubles:
             self._refuse(topic, trouble)
 
@@ -233,67 +223,6 @@ class BenchLine:
             )
         await self._shared.outbox.put_order(order)
         self._shared.note_order()  # also where another program has kept it a moment before
-
-    async def _answer(self, client: Client) -> None:
-        """Publish again what the records system lacks, receipted or not, as far as it is here."""
-        while True:
-            asked = await self._questions.get()
-            rows = await self._shared.outbox.numbered(self.name, asked, _ANSWER)
-            for at in range(0, len(rows), _TOGETHER):
-                await client.publish_all(self._messages(rows[at : at + _TOGETHER]))
-            if rows:
-                log.warning(
-                    "bench %s: the records system asked again for %s; %d records went out",
-                    self.name,
-                    asked[:10],
-                    len(rows),
-                )
-                continue
-            files = await self._shared.outbox.archived(self.name, asked[0][0], asked[-1][1])
-            log.error(
-                "bench %s: the records system lacks %s, which is not here%s",
-                self.name,
-                asked[:10],
-                f": it lies in {', '.join(files)}" if files else "",
-            )
-
-    async def _drain(self, client: Client) -> None:
-        """Publish what is pending in order; again, with growing pauses, what has no receipt."""
-        outbox = self._shared.outbox
-        backlog = self._backlog = Backlog(self._shared.window, *self._shared.pauses)
-        while True:
-            change = outbox.change(self.name)
-            rows = await self._again(backlog)
-            room = min(backlog.room, _TOGETHER)
-            if room:
-                rows += await outbox.pending(room, bench=self.name, after=backlog.last)
-            if rows:
-                await self._publish(client, backlog, rows)
-            else:
-                pause = max(0.0, backlog.next_due(time.monotonic()))
-                await wait_at_most(change, min(pause, _LOOK_EVERY))
-
-    async def _again(self, backlog: Backlog) -> list[Row]:
-        """Return the rows that are due again; forget those another program saw receipted."""
-        due = backlog.due(time.monotonic())[:_TOGETHER]
-        if not due:
-            return []
-        rows = await self._shared.outbox.still_pending(due)
-        for seq in set(due) - {row.seq for row in rows}:
-            backlog.forget(seq)
-        return rows
-
-    async def _publish(self, client: Client, backlog: Backlog, rows: list[Row]) -> None:
-        now = time.monotonic()
-        for row in rows:  # before the receipt can come
-            backlog.sent(row.seq, now)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(client.publish_all(self._messages(rows)))
-            group.create_task(self._shared.outbox.stamp_published(rows))
-
-    def _messages(self, rows: Iterable[Row]) -> list[tuple[str, bytes]]:
-        office = self._shared.office
-        return [(Topics(office, row.trial).record(row.kind, row.id), row.body) for row in rows]
 
     async def _report(self, client: Client) -> None:
         while True:
