@@ -144,7 +144,7 @@ async def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_removed(
 ) -> None:
     await receipted(outbox, "meja", 1)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutboxFailed, match="cannot write .*file: "):
+    with pytest.raises(OutboxFailed, match=r"cannot write .*file: "):
         archive(path, LATER, tmp_path / "file")
     assert len(bytes_in(path)) == 2
 
