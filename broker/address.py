@@ -4,11 +4,26 @@ Knows names only. Refuses to connect, and refuses names that would be a wildcard
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from broker.failure import BadRecord
 
 Protocol = Literal["auto", "5", "3.1.1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a connection is secured, and who we are on it."""
+
+    ca_file: Path | None = None
+    """Authorities that vouch for the broker, PEM; None: those that the system knows."""
+    name: str = ""
+    """Name that our own certificate must bear: ``bench@office``."""
+    certificate_file: Path | None = None
+    """Our own certificate, PEM, with those between it and the authority; None: none is shown."""
+    key_file: Path | None = None
+    """Its key, PEM without a passphrase, readable by its owner only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,8 @@ class BrokerAddress:
     """Password, never printed."""
     client_id: str = "tera"
     """What every client identifier begins with."""
+    tls: Tls | None = None
+    """How the connection is secured; None: anybody on the network reads and alters it."""
 
     def __str__(self) -> str:
         """Name host and port."""

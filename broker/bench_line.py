@@ -15,8 +15,18 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.claim import Holder, claim
-from broker.connection import Client, Connector, Message, MqttError, Will, batches, first, pauses
-from broker.failure import BadRecord, BrokerError, Cloned
+from broker.connection import (
+    Client,
+    Connector,
+    Message,
+    MqttError,
+    Will,
+    batches,
+    first,
+    pauses,
+    taken_over,
+)
+from broker.failure import BadRecord, BrokerError, Cloned, NotPermitted
 from broker.live import LiveBuffer
 from broker.outbox import Outbox
 from broker.record import decode, encode, kind_of, timestamp, validate
@@ -49,6 +59,9 @@ class Shared:
     moved: Callable[[], None]
     """Called when a connection came or went."""
     refusals: Refusals = field(default_factory=Refusals)
+    """What the benches were sent and did not take."""
+    denials: Refusals = field(default_factory=Refusals)
+    """What the broker did not let the benches publish."""
     ordered: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and replaced, when orders should be looked at."""
 
@@ -77,6 +90,7 @@ class BenchLine:
         self._receipts = {Topics(shared.office, t).receipts(name) for t in (False, True)}
         self._orders = {Topics(shared.office, t).order("+")[:-1] for t in (False, True)}
         self._connector = Connector(address)
+        self._address = address
         self._client_id = client_id(address, name)
         self._sending = Sending(shared.outbox, shared.office, name, shared.window, shared.pauses)
         self._connected_at = timestamp()
@@ -108,7 +122,9 @@ class BenchLine:
         while True:
             try:
                 self._connected_at = timestamp()
-                async with self._connector.connect(self._client_id, will=self._will()) as client:
+                async with self._connector.connect(
+                    self._client_id, will=self._will(), refused=self._note_denied
+                ) as client:
                     log.info("bench %s: connected, MQTT %s", self.name, self._connector.version)
                     tries = 0
                     self.connections += 1
@@ -117,7 +133,10 @@ class BenchLine:
                 raise
             except* (MqttError, BrokerError) as group:
                 level = logging.WARNING if tries == 0 else logging.DEBUG
-                log.log(level, "bench %s: %s; verdicts wait on disk", self.name, first(group))
+                why = first(group)
+                log.log(level, "bench %s: %s; verdicts wait on disk", self.name, why)
+                if taken_over(why):  # whoever has found out our identifier shall not find it again
+                    self._client_id = client_id(self._address, self.name)
             finally:
                 self.online = False
                 self._shared.moved()
@@ -208,6 +227,10 @@ class BenchLine:
     def _refuse(self, topic: str, error: BrokerError) -> None:
         if self._shared.refusals.is_news(topic, error):
             log.warning("bench %s: refused on %s: %s", self.name, topic, error)
+
+    def _note_denied(self, topic: str, error: NotPermitted) -> None:
+        if self._shared.denials.is_news(topic, error):
+            log.error("bench %s: %s: %s", self.name, topic, error)
 
     async def _take_order(self, topic: str, body: bytes) -> None:
         """Keep an order; an empty one closes it."""

@@ -1,24 +1,37 @@
 """One connection to an MQTT broker, made and ended cleanly.
 
-Knows aiomqtt, MQTT 5 with 3.1.1 behind it, and what cancelling leaves open. Refuses to know what
-is said over the connection.
+Knows aiomqtt, MQTT 5 with 3.1.1 behind it, what cancelling leaves open, and what a broker does not
+permit. Refuses to know what is said over the connection.
 """
 
 import asyncio
+import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiomqtt
 from aiomqtt import Message, MqttCodeError, MqttError, ProtocolVersion, Will
+from paho.mqtt.enums import LogLevel
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker.address import BrokerAddress
-from broker.failure import BrokerAway
+from broker.failure import BrokerAway, NotPermitted
+from broker.secure_line import explain, explain_silence, secure_context
 
-__all__ = ["Client", "Connector", "Message", "MqttError", "Will", "batches", "first", "pauses"]
+__all__ = [
+    "Client",
+    "Connector",
+    "Message",
+    "MqttError",
+    "Will",
+    "batches",
+    "first",
+    "pauses",
+    "taken_over",
+]
 
 _UNSUPPORTED_VERSION = (132, 1)
 """What brokers answer to a version they do not speak: MQTT 5's reason code, and 3.1.1's."""
@@ -29,11 +42,61 @@ _QUEUE = 4096
 _INFLIGHT = 1024
 """Most messages that wait for an acknowledgement; the usual 20 are 500 a second at 40 ms."""
 
+_TAKEN_OVER = 142
+"""MQTT 5: somebody else has connected with our client identifier."""
+_REFUSED = 128
+"""Reason codes from here on are refusals."""
+
+logging.getLogger("mqtt").addFilter(  # a line that breaks is our own news, in our own words
+    lambda record: not str(record.msg).startswith("failed to receive")
+)
+
 _T = TypeVar("_T")
+
+Refusal = Callable[[str, NotPermitted], None]
+"""Told the topic and the reason when a broker does not take what we publish."""
+
+
+class HungUp(MqttError):
+    """The broker closed the line instead of answering."""
 
 
 class Client(aiomqtt.Client):
-    """aiomqtt's client, whose waiting always ends when it is cancelled."""
+    """aiomqtt's client, whose waiting always ends: when it is cancelled, and when the broker goes."""
+
+    def __init__(self, *arguments: Any, refused: Refusal | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._refused = refused
+        self.trouble = ""
+        """What was heard on the line instead of an answer."""
+        self._client.on_log = self._hear_trouble  # only until there is an answer: it costs time
+
+    def _hear_trouble(self, _client: Any, _userdata: Any, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self.trouble = text
+
+    def _on_connect(self, *arguments: Any, **more: Any) -> None:
+        self._client.on_log = None
+        super()._on_connect(*arguments, **more)
+
+    def _on_disconnect(self, *arguments: Any, **more: Any) -> None:
+        if not self._connected.done():  # aiomqtt would wait for its timeout
+            self._connected.set_exception(HungUp("hung up"))
+            self._connected.exception()  # looked at, where nobody waits for it any more
+            return
+        super()._on_disconnect(*arguments, **more)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
+    ) -> None:
+        if self._refused is not None and reason_code.value >= _REFUSED:
+            sent = self._client._out_messages.get(mid)  # noqa: SLF001 - it is forgotten after this
+            error = NotPermitted(
+                "the broker does not let us publish here ({why}): look at its access file",
+                why=reason_code,
+            )
+            self._refused("?" if sent is None else sent.topic, error)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
     async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:
         # aiomqtt uses asyncio.wait_for, which before Python 3.12 loses a cancellation that meets
@@ -109,20 +172,26 @@ class Connector:
 
     @asynccontextmanager
     async def connect(
-        self, client_id: str, *, will: Will | None = None, keep_session: bool = False
+        self,
+        client_id: str,
+        *,
+        will: Will | None = None,
+        keep_session: bool = False,
+        refused: Refusal | None = None,
     ) -> AsyncIterator[Client]:
         """Connect until the block ends; BrokerAway when that is not possible.
 
         With ``keep_session`` the broker keeps what arrives while we are away, and what arrived is
-        kept there until it is acknowledged: so no more comes than can be dealt with.
+        kept there until it is acknowledged: so no more comes than can be dealt with. ``refused`` is
+        told what an MQTT 5 broker does not let us publish; over 3.1.1 nobody learns it.
         """
         try:
-            client = await self._open(client_id, will, keep_session)
+            client = await self._open(client_id, will, keep_session, refused)
         except MqttError as error:
             if not self._try_older(error):
                 raise self._away(error) from error
             try:
-                client = await self._open(client_id, will, keep_session)
+                client = await self._open(client_id, will, keep_session, refused)
             except MqttError as again:
                 raise self._away(again) from again
         self._answered = True
@@ -133,8 +202,11 @@ class Connector:
                 await client.__aexit__(None, None, None)
             _close_socket(client)
 
-    async def _open(self, client_id: str, will: Will | None, keep_session: bool) -> Client:
+    async def _open(
+        self, client_id: str, will: Will | None, keep_session: bool, refused: Refusal | None
+    ) -> Client:
         address, five = self.address, self._version is ProtocolVersion.V5
+        secure = None if address.tls is None else secure_context(address.tls)
         client = Client(
             address.host,
             address.port,
@@ -150,6 +222,8 @@ class Connector:
             max_queued_incoming_messages=_QUEUE,
             max_inflight_messages=_INFLIGHT,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            tls_context=secure,
+            refused=refused,
         )
         client.pending_calls_threshold = _QUEUE
         client._client.manual_ack_set(keep_session)  # noqa: SLF001 - aiomqtt has no word for it
@@ -164,6 +238,12 @@ class Connector:
             await asyncio.wait({entering})
             _close_socket(client)
             raise
+        except MqttError as error:
+            _close_socket(client)
+            insecure = None
+            if secure is not None:  # aiomqtt keeps what the ssl module raised as the context only
+                insecure = explain(error.__context__, client.trouble, address)
+            raise insecure or error from None
         except BaseException:
             _close_socket(client)
             raise
@@ -177,12 +257,15 @@ class Connector:
             code = getattr(error.rc, "value", error.rc)
             refused = code in _UNSUPPORTED_VERSION
         else:  # some old brokers are silent or hang up; refused connections say so in words
-            refused = not self._answered and "timed out" in str(error)
+            silent = isinstance(error, HungUp) or "timed out" in str(error)
+            refused = not self._answered and silent
         if refused:
             self._version = ProtocolVersion.V311
         return refused
 
     def _away(self, error: MqttError) -> BrokerAway:
+        if isinstance(error, HungUp):
+            return explain_silence(self.address)
         return BrokerAway(
             "the MQTT broker at {host}:{port} did not accept a connection: {why}",
             host=self.address.host,
@@ -195,6 +278,12 @@ async def batches(client: Client, limit: int) -> AsyncIterator[list[Message]]:
     """Yield what has arrived, up to ``limit`` messages together; MqttError when the line ends."""
     async for first in client.messages:
         yield [first, *client.arrived(limit - 1)]
+
+
+def taken_over(error: BaseException) -> bool:
+    """Say whether a line broke because somebody else has connected as us (MQTT 5)."""
+    code = error.rc if isinstance(error, MqttCodeError) else None
+    return getattr(code, "value", code) == _TAKEN_OVER
 
 
 def first(error: BaseException) -> BaseException:

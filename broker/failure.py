@@ -18,6 +18,10 @@ class BrokerAway(BrokerError):
     """The MQTT broker did not answer or refused: look at the network, the broker, the password."""
 
 
+class NotPermitted(BrokerError):
+    """The broker refuses what we publish or ask for: correct its access file, or our certificate."""
+
+
 class OutboxFailed(BrokerError):
     """The station's disk is full, its outbox locked or broken: no new run may start."""
 

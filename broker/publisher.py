@@ -1,15 +1,17 @@
 """The station's voice: publishes committed rows until each has its receipt.
 
-One connection per bench, since a connection has one last will (and later one certificate). Knows
+One connection per bench, since a connection has one last will and one certificate. Knows
 the outbox and the topics; knows no instrument, decides nothing, and a broker that is away is no
 error: rows wait on disk.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from broker.address import BrokerAddress
+from broker.address import BrokerAddress, Tls
 from broker.bench_line import BenchLine, Shared, client_id
 from broker.connection import Connector
 from broker.failure import BrokerAway
@@ -50,6 +52,7 @@ class Publisher:
         trust: Trust,
         *,
         left_behind: Iterable[str] = (),
+        certificates: Mapping[str, Tls] = MappingProxyType({}),
         station: str = "",
         publish_again: float = 2.0,
         longest_pause: float = 60.0,
@@ -59,6 +62,7 @@ class Publisher:
 
         ``trust`` are the keys whose receipts are taken. ``left_behind`` are benches that are no
         more, whose rows still wait: they are published, and nothing else is said for them.
+        ``certificates`` are what benches show of themselves where connections are secured.
         ``station`` tells this station from a copy of it on another computer; with it a bench is
         claimed before anything is said for it, and Cloned is raised when it has another speaker.
         ``live_depth`` is how many indications of an instrument wait for their block at most.
@@ -79,7 +83,12 @@ class Publisher:
             moved=self.note_connection,
         )
         self._benches = {
-            name: BenchLine(self._shared, name, address, trial=benches.get(name))
+            name: BenchLine(
+                self._shared,
+                name,
+                replace(address, tls=certificates.get(name, address.tls)),
+                trial=benches.get(name),
+            )
             for name in dict.fromkeys(every)
         }
         self.connected = asyncio.Event()
@@ -94,6 +103,11 @@ class Publisher:
     def refused(self) -> int:
         """Count the receipts, questions and orders that were no such thing, or not for us."""
         return self._shared.refusals.count
+
+    @property
+    def denied(self) -> int:
+        """Count the messages that the broker did not let us publish, as far as it says so."""
+        return self._shared.denials.count
 
     @property
     def dropped(self) -> int:
