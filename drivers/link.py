@@ -131,6 +131,10 @@ class SerialLink:
         self._reading: asyncio.Future[None] | None = None
         self._watched = False
         self._empty_ns = 0
+        self._read = b""
+        """What was read for whoever waited and did not come to take it."""
+        self._failed: OSError | None = None
+        """What such a read failed with: a reset says so only once."""
         self._ends_here = is_pty(port) or is_loopback(port)
 
     @property
@@ -235,22 +239,32 @@ class SerialLink:
         """Take what is here, without waiting; nothing when the line is empty."""
         if self._port is None:
             raise self._gone("closed")
+        try:
+            if self._failed is not None:
+                raise self._failed
+            data, self._read = self._read or self._read_now(self._port), b""
+        except OSError as error:
+            raise self._gone(error.strerror) from error
+        if data is None:
+            # a tty that hung up and a socket that was shut both read as empty
+            raise self._gone("hung up")
+        if data and self._capture is not None:
+            self._capture.record("received", data, self.arrived_ns, self.since_ns)
+        return data
+
+    def _read_now(self, port: serial.Serial | socket.socket) -> bytes | None:
+        """Read what is here; nothing when the line is empty, None when it hung up."""
         now_ns = time.monotonic_ns()
         try:
-            data = os.read(self._port.fileno(), 65536)
+            data = os.read(port.fileno(), 65536)
         except BlockingIOError:
             self._empty_ns = now_ns
             return b""
-        except OSError as error:
-            raise self._gone(error.strerror) from error
         if not data:
-            # a tty that hung up and a socket that was shut both read as empty
-            raise self._gone("hung up")
+            return None
         self.arrived_ns, self.since_ns = time.monotonic_ns(), self._empty_ns
         if len(data) < _BACKLOG:
             self._empty_ns = now_ns
-        if self._capture is not None:
-            self._capture.record("received", data, self.arrived_ns, self.since_ns)
         return data
 
     async def send(self, data: bytes) -> None:
@@ -295,7 +309,12 @@ class SerialLink:
             self._reading = None
 
     def _readable(self, port: serial.Serial | socket.socket) -> None:
-        if self._reading is not None:
+        """Read for whoever waits; left to them, the loop would first see the same bytes again."""
+        if self._reading is not None and not self._reading.done():
+            try:
+                self._read = self._read_now(port) or b""
+            except OSError as error:
+                self._failed = error
             _wake(self._reading)
         elif self._port is port:
             self._unwatch(port)
@@ -325,6 +344,7 @@ class SerialLink:
         if port is None:
             return
         self._unwatch(port)
+        self._read, self._failed = b"", None
         asyncio.get_running_loop().remove_writer(port.fileno())
         for ready in self._waiting:
             _wake(ready)

@@ -330,6 +330,24 @@ async def test_cancelling_leaves_no_busy_watch_behind_and_loses_no_byte(call: st
         assert await received(link, 5) == b"S I\r\n"
 
 
+async def test_bytes_that_were_read_for_one_who_gave_up_are_kept_with_their_times() -> None:
+    async with Wire() as wire, opened(wire.port) as link:
+        task = await waiting(link, link.receive())
+        empty = time.monotonic_ns()
+        wire.send(b"S I\r\n")
+        while not link._read:  # read, and its receiver has not yet had its turn
+            await asyncio.sleep(0)
+        read = time.monotonic_ns()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        wire.send(b"later")
+        await wire.until_waiting(5)
+        assert link.take() == b"S I\r\n"
+        assert link.since_ns <= empty <= link.arrived_ns <= read
+        assert await received(link, 5) == b"later"
+
+
 async def test_bytes_that_nobody_takes_do_not_keep_the_loop_busy() -> None:
     async with Wire() as wire, opened(wire.port) as link:
         wire.send(b"S I\r\nS I\r\n")
