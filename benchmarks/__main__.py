@@ -20,9 +20,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="all by default")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each (default 5)")
     parser.add_argument("--seconds", type=float, default=10, help="how long station is loaded")
+    parser.add_argument("--minutes", type=float, help="the same in minutes: 10 for a long run")
     parser.add_argument("--profile", default="", help="where station's profile is written")
     arguments = parser.parse_args()
-    station = partial(bench_station.main, seconds=arguments.seconds, profile=arguments.profile)
+    seconds = arguments.seconds if arguments.minutes is None else 60 * arguments.minutes
+    station = partial(bench_station.main, seconds=seconds, profile=arguments.profile)
     known = {
         "decode": bench_decode.main,
         "delivery": bench_delivery.main,

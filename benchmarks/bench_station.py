@@ -71,15 +71,18 @@ def _show(report: dict[str, Any], seconds: float) -> None:
     settled = held[len(held) // 5]
     rows = [
         ("indications of scales sent", f"{SCALES * report['frames']:,}"),
-        ("of these missed", f"{sum(missed)}"),
+        ("of these missed, by count", f"{sum(missed)}"),
+        ("the same, by their numbers", f"{counts['missing']}"),
         ("polls of a meter, of those due", f"{min(polls) / due:.3f} .. {max(polls) / due:.3f}"),
         ("indications that a listener lost", f"{counts['lost']}"),
         ("CPU of the station, of one core", f"{100 * report['cpu']:.1f} %"),
+        ("all cores of the machine were busy", f"{100 * report['machine']:.0f} %"),
         ("sent until in a listener's hands, p50", f"{report['p50']:.2f} ms"),
         ("the same, p99", f"{report['p99']:.2f} ms"),
         ("the same, largest", f"{report['largest']:.2f} ms"),
         ("memory after a fifth of the time", f"{settled:.1f} MB"),
         ("memory at the end", f"{held[-1]:.1f} MB ({held[-1] - settled:+.2f})"),
+        ("the most from then on", f"{max(held[len(held) // 5 :]):.1f} MB"),
         ("faults", ", ".join(report["faults"]) or "none"),
     ]
     print(f"over {seconds:g} s:")

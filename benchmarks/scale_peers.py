@@ -1,8 +1,9 @@
 """Scales of a benchmark, in a process of their own: ``scale_peers.py COUNT RATE``.
 
-Each streams MT-SICS on a pty of its own, one after the other in even steps. A weight is the moment
-at which it was sent [10 µs], so that whoever reads it knows its age. Prints ``ready PORT...``; for
-each number on standard input it sends so many frames per scale, says ``sent N`` and waits again.
+Each streams MT-SICS on a pty of its own, one after the other in even steps. A weight is the number
+of the frame and the moment at which it was sent, so that whoever reads it knows its age and what is
+missing before it. Prints ``ready PORT...``; for each number on standard input it sends so many frames
+per scale, says ``sent N`` and waits again.
 """
 
 import os
@@ -14,13 +15,20 @@ from drivers.codecs.codec import Decoded
 from drivers.codecs.mt_sics import MtSics
 from drivers.indication import Condition
 
-WRAP = 10**9
-"""A weight has nine digits at most; they begin again after 10 000 s."""
+NUMBERS = 9000
+"""So many frames have different numbers: four digits, the first of them no zero."""
+WRAP = 10**6
+"""Moments [10 µs] take the other six digits and begin again after 10 s."""
 
 
 def moment(now_ns: int) -> int:
     """Return a moment as the scales show it."""
     return now_ns // 10_000 % WRAP
+
+
+def told(text: str) -> tuple[int, int]:
+    """Return number and moment of a weight."""
+    return int(text[:4]) - 1000, int(text[4:])
 
 
 def main() -> None:
@@ -36,11 +44,11 @@ def main() -> None:
     for line in sys.stdin:
         frames = int(line)
         due = time.monotonic()
-        for _ in range(frames):
+        for number in range(frames):
             for master, _slave in lines:
                 due += step
                 time.sleep(max(0.0, due - time.monotonic()))
-                text = str(moment(time.monotonic_ns()))
+                text = f"{1000 + number % NUMBERS}{moment(time.monotonic_ns()):06}"
                 shown = Decoded(text, None, "g", Condition.STABLE)
                 os.write(master, codec.encode(_with_value(shown)))
         print("sent", frames, flush=True)

@@ -12,7 +12,7 @@ from typing import Any
 from acquisition.config import Station
 from acquisition.station import Running, running
 from benchmarks.peers import MAP
-from benchmarks.scale_peers import WRAP, moment
+from benchmarks.scale_peers import NUMBERS, WRAP, moment, told
 from drivers.indication import Condition
 
 _SETTLE = 1.0
@@ -76,7 +76,7 @@ def settings(wanted: dict[str, Any]) -> Station:
 
 async def listen(station: Running, name: str, ages: Ages, counts: dict[str, int]) -> None:
     """Take every indication of an instrument as a session would."""
-    of_scale = name.startswith("scale")
+    of_scale, following = name.startswith("scale"), 0
     with station.feeds[name].listening() as listener:
         while True:
             seen = await listener.next_before(time.monotonic() + 3600)
@@ -85,7 +85,10 @@ async def listen(station: Running, name: str, ages: Ages, counts: dict[str, int]
                 continue
             counts[name] += 1
             if of_scale:
-                ages.add((moment(time.monotonic_ns()) - int(seen.text)) % WRAP)
+                number, sent = told(seen.text)
+                ages.add((moment(time.monotonic_ns()) - sent) % WRAP)
+                counts["missing"] += (number - following) % NUMBERS
+                following = (number + 1) % NUMBERS
             counts["lost"] += listener.lost
             listener.lost = 0
 
@@ -102,15 +105,23 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def busy() -> tuple[int, int]:
+    """Return the time of all cores so far, at work and in all, whoever they worked for [ticks]."""
+    first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    user, nice, system, idle, wait, *others = map(int, first.split()[1:9])
+    at_work = user + nice + system + sum(others)
+    return at_work, at_work + idle + wait
+
+
 async def measure(station: Running, seconds: float) -> None:
     """Say when everything is ready, then report until the time is over."""
     ages = Ages()
-    counts = dict.fromkeys([*station.feeds, "lost"], 0)
+    counts = dict.fromkeys([*station.feeds, "lost", "missing"], 0)
     tasks = [asyncio.create_task(listen(station, n, ages, counts)) for n in station.feeds]
     await asyncio.sleep(_SETTLE)
     print("listening", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)  # the scales began
-    begun, before, held = dict(counts), cpu(), []
+    begun, before, held, machine = dict(counts), cpu(), [], busy()
     until = time.monotonic() + seconds
     began = time.monotonic()
     while time.monotonic() < until:
@@ -118,11 +129,13 @@ async def measure(station: Running, seconds: float) -> None:
         held.append(memory())
     took, used = time.monotonic() - began, cpu() - before
     polls = {name: counts[name] - begun[name] for name in counts}
+    at_work, in_all = (now - then for now, then in zip(busy(), machine, strict=True))
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)  # and ended
     await asyncio.sleep(0.2)
     report = {
         "took": took,
         "cpu": used / took,
+        "machine": at_work / in_all,
         "counts": counts,
         "in_window": polls,
         "p50": ages.quantile(0.5),
