@@ -9,6 +9,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+from acquisition.commands.serve import leave_out_of_collections
 from acquisition.config import Station
 from acquisition.station import Running, running
 from benchmarks.peers import MAP
@@ -153,6 +154,7 @@ async def main(wanted: dict[str, Any]) -> None:
     """Run and measure."""
     async with running(settings(wanted)) as station:
         await station.publisher.connected.wait()
+        leave_out_of_collections()
         if wanted.get("profile"):
             import cProfile
 

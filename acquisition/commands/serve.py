@@ -6,6 +6,7 @@ bounded time to get its receipts, and every bench says that it is offline. A sec
 
 import argparse
 import asyncio
+import gc
 import time
 from contextlib import AsyncExitStack, suppress
 
@@ -75,6 +76,7 @@ async def _serve(settings: Station, *, take_over: bool) -> int:
             event="started",
             **values,
         )
+        leave_out_of_collections()
         notify("READY=1", f"STATUS={t(told, **values)}")
         orders = asyncio.create_task(work_off_orders(station), name="orders")
         try:
@@ -90,6 +92,15 @@ async def _serve(settings: Station, *, take_over: bool) -> int:
         waiting=left,
     )
     return code
+
+
+def leave_out_of_collections() -> None:
+    """Leave what the start made, which stays to the end, out of every later garbage collection.
+
+    With it a full one takes 20 to 50 ms, in which nobody reads a line.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _drain(station: Running, hurry: asyncio.Event) -> int | str:
