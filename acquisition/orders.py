@@ -1,5 +1,7 @@
 """Works off orders on simulated benches, one after the other, and says what became of each.
 
+The benches that an order needs work side by side, each on one instrument at a time.
+
 Real benches wait for a technician, who takes an order with ``tera verify ORDER``.
 """
 
@@ -41,18 +43,21 @@ async def _work_off(station: Running, order: Order) -> None:
             order=order.order,
             known=", ".join(strange),
         )
-    for bench in station.settings.bench:
-        for subject in bench.instrument:
-            if subject.role != "under_test" or subject.name not in order.remaining:
-                continue
-            names: dict[str, Any] = {"order": order.order, "bench": bench.name}
-            names["instrument"] = subject.name
-            try:
-                await _verify(station, bench, subject, names)
-            except Exception as error:  # noqa: BLE001 - the next order must not suffer
-                log.warning(
-                    "order {order}: {instrument}: {why}", event="run_failed", **names, why=error
-                )
+    await asyncio.gather(*(_work_at(station, bench, order) for bench in station.settings.bench))
+
+
+async def _work_at(station: Running, bench: Bench, order: Order) -> None:
+    for subject in bench.instrument:
+        if subject.role != "under_test" or subject.name not in order.remaining:
+            continue
+        names: dict[str, Any] = {"order": order.order, "bench": bench.name}
+        names["instrument"] = subject.name
+        try:
+            await _verify(station, bench, subject, names)
+        except Exception as error:  # noqa: BLE001 - the next order must not suffer
+            log.warning(
+                "order {order}: {instrument}: {why}", event="run_failed", **names, why=error
+            )
 
 
 async def _verify(

@@ -40,6 +40,12 @@ class Mosquitto:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Return its process id while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def address(self, protocol: Protocol = "auto") -> BrokerAddress:
         """Return where it listens."""
         return BrokerAddress("127.0.0.1", self.port, protocol=protocol)
