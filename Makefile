@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install install-dev system-peers demo test check bench sbom lock clean
+.PHONY: help install install-dev system-peers demo test check bench soak backlog sbom lock clean
 
 help:
 	@echo "make demo     the main job on simulated instruments, start to end"
@@ -13,6 +13,8 @@ help:
 	@echo "make install  only the set-up: leaves $(BIN)/tera"
 	@echo "make sbom     what it consists of, for others to check: sbom.cdx.json"
 	@echo "make bench    measured speed, as ratios side by side"
+	@echo "make backlog  the broker away for 100,000 verdicts, then drained: about five minutes"
+	@echo "make soak     50 benches for an hour: memory, descriptors, and whether all arrived"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with PYTHON=..." >&2; exit 2; }
@@ -50,6 +52,12 @@ test: install-dev system-peers check
 
 bench: install-dev system-peers
 	$(BIN)/python -m benchmarks
+
+backlog: install-dev system-peers
+	$(BIN)/python -m benchmarks.bench_delivery --verdicts 100000 --rounds 1
+
+soak: install-dev system-peers
+	$(BIN)/python -m tests.soak --minutes 60
 
 # What the program consists of, as CycloneDX JSON.
 sbom: install-dev
