@@ -16,8 +16,8 @@ from acquisition.language import t
 from acquisition.sheet_writer import is_tables, toml_value
 from calibration.blank import BlankTest
 from calibration.evaluation import ROUTINES
-from calibration.legal_table import LegalTable, legal_table
-from calibration.national import applied, national_settings
+from calibration.legal_table import LegalTable, applied, legal_table
+from calibration.national import national_settings
 from calibration.refusal import Refused
 from calibration.sheet_keys import Keys
 

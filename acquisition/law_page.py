@@ -16,7 +16,8 @@ from acquisition.config import Station
 from acquisition.language import current, t
 from acquisition.office_law import LawFile, approval_of, earlier_approval_of
 from acquisition.output import console, table
-from calibration.legal_table import PROVISIONAL, LegalTable
+from calibration.edition import PROVISIONAL
+from calibration.legal_table import LegalTable
 from calibration.limit_rules import characteristics_of
 from calibration.national import NationalSettings, overridable
 from calibration.rules.characteristics import Characteristic

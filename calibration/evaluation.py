@@ -15,8 +15,8 @@ from calibration.case import Case
 from calibration.decision_rule import DecisionRule
 from calibration.draft import Findings
 from calibration.judgement import judge
-from calibration.legal_table import LegalTable, legal_table
-from calibration.national import NationalSettings, applied, national_settings
+from calibration.legal_table import LegalTable, applied, legal_table
+from calibration.national import NationalSettings, national_settings
 from calibration.refusal import Refused
 from calibration.routines import (
     capacity_measure,

@@ -9,23 +9,25 @@ import datetime
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
-from hashlib import sha256
-from importlib import resources
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from calibration.edition import (
+    CONFIDENCES,
+    PROVISIONAL,
+    chosen,
+    confidences_in,
+    digest_of,
+    header_of,
+    in_force,
+    packaged,
+)
+from calibration.national import NationalSettings
 from calibration.refusal import Refused
 
-if TYPE_CHECKING:
-    from calibration.national import NationalSettings
-
-CONFIDENCES = ("V", "V2", "K-high", "K-med", "K-low")
-"""How a number was confirmed, surest first; the tables' headers say what each means."""
-PROVISIONAL = frozenset({"K-med", "K-low"})
-"""Confidences whose numbers make a result provisional."""
 SCHEMA = "tera/legal-table/1"
 _PARTS = frozenset({"rule", "stage", "class", "given", "bound", "requirement"})
 _KEYS = _PARTS | {
@@ -63,7 +65,7 @@ class LegalTable:
     with a point as Decimal."""
     title_id: str = ""
     """The title in Bahasa Indonesia."""
-    settings: "NationalSettings | None" = None
+    settings: NationalSettings | None = None
     """National settings that were applied to it; their digest needs approval too."""
 
     @property
@@ -88,7 +90,7 @@ class LegalTable:
 
     def valid(self, on: datetime.date) -> bool:
         """Tell whether the edition is in force on a day."""
-        return self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
+        return in_force(self, on)
 
 
 @cache
@@ -103,12 +105,6 @@ def tables() -> tuple[LegalTable, ...]:
     return tuple(sorted(found, key=_order))
 
 
-def packaged(folder: str) -> list[tuple[str, bytes]]:
-    """Read the text files of a folder beside this module, by name."""
-    entries = (resources.files("calibration") / folder).iterdir()
-    return sorted((e.name, e.read_bytes()) for e in entries if e.name.endswith(".toml"))
-
-
 def _order(table: LegalTable) -> tuple[tuple[int, str], ...]:
     """Order r21 before r111, and national tables last."""
     parts = re.findall(r"[0-9]+|[^0-9]+", f"{table.id}@{table.edition}")
@@ -118,30 +114,43 @@ def _order(table: LegalTable) -> tuple[tuple[int, str], ...]:
 
 def legal_table(name: str, on: datetime.date | None = None) -> LegalTable:
     """Find ``r76`` (the newest edition, or the newest in force on a day) or ``r76@2006``."""
-    identity, _, edition = name.strip().lower().partition("@")
-    editions = [
-        table
-        for table in tables()
-        if table.id == identity and (not edition or table.edition == edition)
-    ]
-    if not editions or name.endswith("@"):
+    return chosen(name, tables(), on, "there is no legal table {name!r}: there are {known}.")
+
+
+def applied(table: LegalTable, settings: NationalSettings) -> LegalTable:
+    """Give the table as the settings change it; it remembers them."""
+    own, _, edition = settings.table.partition("@")
+    if table.id != own or (edition and table.edition != edition):
         raise Refused(
-            "there is no legal table {name!r}: there are {known}.",
-            name=name,
-            known=", ".join(table.name for table in tables()),
+            "settings {settings} are for table {own}, not for {table}.",
+            settings=settings.name,
+            own=settings.table,
+            table=table.name,
         )
-    in_force = [table for table in editions if on is None or table.valid(on)]
-    if not in_force:
+    if table.settings is not None:
         raise Refused(
-            "no edition of {name} is in force on {on}: {known}.",
-            name=name,
-            on=on,
-            known=", ".join(
-                f"{table.name} from {table.valid_from} to {table.valid_to or 'now'}"
-                for table in editions
-            ),
+            "{table} already has settings {settings}.",
+            table=table.name,
+            settings=table.settings.name,
         )
-    return in_force[-1]
+    stages = dict(table.rules["stage"])
+    base = stages["initial"]
+    for stage, stated in settings.stated.get("stage", {}).items():
+        says = ", ".join(filter(None, (base["clause"], f"{settings.name}: {stated['clause']}")))
+        stages[stage] = {
+            "factor": Decimal(stated["factor"]),
+            "clause": says,
+            "confidence": stated["confidence"],
+            "setting": settings.name,
+        }
+    rule = dict(table.rules["rule"])
+    if "repeatability" in settings.stated:
+        stated = settings.stated["repeatability"]
+        says = f"{settings.name}: {stated['clause']}"
+        rule["repeatability"] = {**rule.get("repeatability", {}), **stated, "clause": says}
+    requirements = {**table.rules["requirement"], **settings.stated.get("requirement", {})}
+    changed = {**table.rules, "stage": stages, "rule": rule, "requirement": requirements}
+    return replace(table, rules=MappingProxyType(changed), settings=settings)
 
 
 def read_table(content: bytes, file: str) -> LegalTable:
@@ -181,39 +190,3 @@ def read_table(content: bytes, file: str) -> LegalTable:
     if not confidences_in(data) <= set(CONFIDENCES):
         raise Refused("{file} has an unknown confidence.", file=file)
     return table
-
-
-def digest_of(content: bytes) -> str:
-    """Give the digest that an office approves: it changes with every byte of the file."""
-    return f"sha256:{sha256(content).hexdigest()}"
-
-
-def confidences_in(data: object) -> set[str]:
-    """Collect every confidence stated anywhere in a file."""
-    found: set[str] = set()
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if key == "confidence":
-                found |= set(value.values()) if isinstance(value, dict) else {value}
-            else:
-                found |= confidences_in(value)
-    elif isinstance(data, list):
-        for value in data:
-            found |= confidences_in(value)
-    return found
-
-
-def weakest(*confidences: str) -> str:
-    """Give the least sure of some confidences."""
-    known = [CONFIDENCES.index(confidence) for confidence in confidences if confidence]
-    return CONFIDENCES[max(known)] if known else ""
-
-
-def header_of(text: str) -> str:
-    """Give the comment at the top of a file: where its numbers were read."""
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.removeprefix("#").strip())
-    return "\n".join(lines)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from types import MappingProxyType
 
+from calibration.edition import PROVISIONAL, weakest
 from calibration.grid import Counts, finest_exponent, off_grid, on_grid, plain
-from calibration.legal_table import PROVISIONAL, LegalTable, legal_table, tables, weakest
+from calibration.legal_table import LegalTable, legal_table, tables
 from calibration.limit_curve import LimitCurve
 from calibration.limit_rules import characteristics_of, shape_of
 from calibration.refusal import Refused

@@ -15,15 +15,15 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from calibration.legal_table import (
+from calibration.edition import (
     CONFIDENCES,
     PROVISIONAL,
-    LegalTable,
+    chosen,
     confidences_in,
     digest_of,
     header_of,
+    in_force,
     packaged,
-    tables,
 )
 from calibration.refusal import Refused
 
@@ -118,8 +118,7 @@ class NationalSettings:
 
     def valid(self, on: datetime.date) -> bool:
         """Tell whether the settings are in force on a day."""
-        began = self.valid_from is None or self.valid_from <= on
-        return began and (self.valid_to is None or on <= self.valid_to)
+        return in_force(self, on)
 
 
 @cache
@@ -134,66 +133,9 @@ def all_settings() -> tuple[NationalSettings, ...]:
 
 def national_settings(name: str, on: datetime.date | None = None) -> NationalSettings:
     """Find ``id-tbo`` (the newest edition, or the newest in force on a day) or ``id-tbo@2015``."""
-    identity, _, edition = name.strip().lower().partition("@")
-    editions = [
-        entry
-        for entry in all_settings()
-        if entry.id == identity and (not edition or entry.edition == edition)
-    ]
-    if not editions or name.endswith("@"):
-        raise Refused(
-            "there are no national settings {name!r}: there are {known}.",
-            name=name,
-            known=", ".join(entry.name for entry in all_settings()),
-        )
-    in_force = [entry for entry in editions if on is None or entry.valid(on)]
-    if not in_force:
-        raise Refused(
-            "no edition of {name} is in force on {on}: {known}.",
-            name=name,
-            on=on,
-            known=", ".join(
-                f"{entry.name} from {entry.valid_from or '?'} to {entry.valid_to or 'now'}"
-                for entry in editions
-            ),
-        )
-    return in_force[-1]
-
-
-def applied(table: LegalTable, settings: NationalSettings) -> LegalTable:
-    """Give the table as the settings change it; it remembers them."""
-    own, _, edition = settings.table.partition("@")
-    if table.id != own or (edition and table.edition != edition):
-        raise Refused(
-            "settings {settings} are for table {own}, not for {table}.",
-            settings=settings.name,
-            own=settings.table,
-            table=table.name,
-        )
-    if table.settings is not None:
-        raise Refused(
-            "{table} already has settings {settings}.",
-            table=table.name,
-            settings=table.settings.name,
-        )
-    stages = dict(table.rules["stage"])
-    base = stages["initial"]
-    for stage, stated in settings.stated.get("stage", {}).items():
-        says = ", ".join(filter(None, (base["clause"], f"{settings.name}: {stated['clause']}")))
-        stages[stage] = {
-            "factor": Decimal(stated["factor"]),
-            "clause": says,
-            "confidence": stated["confidence"],
-            "setting": settings.name,
-        }
-    rule = dict(table.rules["rule"])
-    if "repeatability" in settings.stated:
-        stated = settings.stated["repeatability"]
-        says = f"{settings.name}: {stated['clause']}"
-        rule["repeatability"] = {**rule.get("repeatability", {}), **stated, "clause": says}
-    requirements = {**table.rules["requirement"], **settings.stated.get("requirement", {})}
-    changed = {**table.rules, "stage": stages, "rule": rule, "requirement": requirements}
-    return replace(table, rules=MappingProxyType(changed), settings=settings)
+    return chosen(
+        name, all_settings(), on, "there are no national settings {name!r}: there are {known}."
+    )
 
 
 def overridable(settings: NationalSettings) -> tuple[str, ...]:
@@ -279,8 +221,6 @@ def read_settings(content: bytes, file: str) -> NationalSettings:
     problems += sorted(confidences_in(data) - set(CONFIDENCES))
     for part in _PARTS - {"stage", "requirement"}:
         problems += [f"{part}.source" for _ in [0] if part in data and "source" not in data[part]]
-    if settings.table.partition("@")[0] not in {table.id for table in tables()}:
-        problems.append(settings.table)
     if problems:
         raise Refused("{file} is no settings file: {error}.", file=file, error=", ".join(problems))
     return settings

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from calibration.edition import CONFIDENCES, PROVISIONAL
 from calibration.grid import off_grid
-from calibration.legal_table import CONFIDENCES, PROVISIONAL, LegalTable, read_table
+from calibration.legal_table import LegalTable, read_table
 from calibration.limit_curve import CUT, LimitCurve
 from calibration.mpe import (
     Limits,

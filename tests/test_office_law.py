@@ -18,7 +18,8 @@ from acquisition.law_page import law_texts
 from acquisition.office_law import approval_of, approve, law_file, law_files
 from acquisition.register import approved_digests
 from calibration import legal_table as legal_table_module
-from calibration.legal_table import LegalTable, legal_table, packaged, tables
+from calibration.edition import packaged
+from calibration.legal_table import LegalTable, legal_table, tables
 from calibration.national import all_settings, national_settings
 
 CONFIG = (Path(__file__).parent.parent / "config.toml").read_text("utf-8")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from acquisition.cli import main
+from calibration.legal_table import applied
 from calibration.mpe import absolute_limits, legal_table, repeatability_limit
-from calibration.national import applied, national_settings
+from calibration.national import national_settings
 from calibration.units import PERCENT, Quantity, parse_quantity
 
 ROWS = list(

@@ -6,9 +6,10 @@ from datetime import date
 from acquisition.faults import CONFORMING, BadInput
 from acquisition.language import t
 from acquisition.output import console, limits, number, print_json, table
-from calibration.legal_table import PROVISIONAL, LegalTable, legal_table
+from calibration.edition import PROVISIONAL
+from calibration.legal_table import LegalTable, applied, legal_table
 from calibration.mpe import Limits, accuracy_class_of, maximum_permissible_error
-from calibration.national import applied, national_settings
+from calibration.national import national_settings
 from calibration.units import Quantity, parse_quantity
 
 

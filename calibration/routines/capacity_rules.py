@@ -10,7 +10,7 @@ from typing import Any
 
 from calibration.case import Case
 from calibration.draft import DraftPoint, DraftTest, Judged
-from calibration.legal_table import PROVISIONAL
+from calibration.edition import PROVISIONAL
 from calibration.refusal import Refused
 from calibration.routines.capacity_sheet import CapacitySheet, CapacityTest, GaugeMarkTest
 from calibration.routines.exact_limits import requirement_clause, stated

@@ -10,8 +10,9 @@ from decimal import Context, Decimal, Inexact
 from typing import Any
 
 from calibration.draft import DraftPoint, DraftTest
+from calibration.edition import PROVISIONAL
 from calibration.grid import plain
-from calibration.legal_table import PROVISIONAL, LegalTable
+from calibration.legal_table import LegalTable
 from calibration.limit_curve import LimitCurve
 from calibration.refusal import Refused
 from calibration.routines.dispenser_sheet import (

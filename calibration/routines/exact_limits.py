@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from calibration.edition import PROVISIONAL
 from calibration.grid import LARGEST_COUNT, finest_exponent, plain
-from calibration.legal_table import PROVISIONAL, LegalTable
+from calibration.legal_table import LegalTable
 from calibration.limit_curve import CUT, LimitCurve, Sides
 from calibration.limit_rules import characteristics_of, kind_of, shape_of
 from calibration.mpe import limit_curve

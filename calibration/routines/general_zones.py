@@ -11,7 +11,7 @@ from typing import Any
 
 from calibration.case import Case
 from calibration.draft import DraftTest
-from calibration.legal_table import PROVISIONAL
+from calibration.edition import PROVISIONAL
 from calibration.limit_curve import said
 from calibration.limit_rules import characteristics_of
 from calibration.refusal import Refused

@@ -15,8 +15,8 @@ import numpy as np
 
 from calibration.calibration_curve import calibrated_at, rounded_exactly
 from calibration.component import Component, certified, limited
+from calibration.edition import PROVISIONAL
 from calibration.grid import finest_exponent, plain
-from calibration.legal_table import PROVISIONAL
 from calibration.refusal import Refused
 from calibration.routines.reference_sheet import Fillings
 from calibration.routines.reference_volume import of_drift

@@ -16,9 +16,9 @@ from calibration.calibration_curve import rounded_exactly
 from calibration.case import Case
 from calibration.component import Distribution, limited
 from calibration.draft import DraftPoint, DraftTest, Findings
+from calibration.edition import PROVISIONAL
 from calibration.error import relative_error_percent
 from calibration.grid import finest_exponent, off_grid, on_grid, plain
-from calibration.legal_table import PROVISIONAL
 from calibration.limit_curve import LimitCurve
 from calibration.mpe import limit_curve
 from calibration.refusal import Refused

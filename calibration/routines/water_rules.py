@@ -14,7 +14,7 @@ from typing import Any
 from calibration.calibration_curve import rounded_exactly
 from calibration.case import Case
 from calibration.draft import DraftPoint, DraftTest
-from calibration.legal_table import PROVISIONAL
+from calibration.edition import PROVISIONAL
 from calibration.limit_curve import LimitCurve, said
 from calibration.mpe import accuracy_class_of
 from calibration.refusal import Refused

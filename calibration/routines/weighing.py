@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from calibration.case import Case
 from calibration.draft import DraftPoint, DraftTest, Findings
-from calibration.legal_table import PROVISIONAL
+from calibration.edition import PROVISIONAL
 from calibration.refusal import Refused
 from calibration.routines.weighing_budget import Evaluator
 from calibration.routines.weighing_columns import Method, WeighingTest

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from calibration.legal_table import PROVISIONAL, LegalTable
+from calibration.edition import PROVISIONAL
+from calibration.legal_table import LegalTable
 from calibration.national import all_settings
 from calibration.refusal import Refused
 from calibration.routines.weighing_columns import Method

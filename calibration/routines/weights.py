@@ -15,8 +15,8 @@ import numpy as np
 from calibration.case import Case
 from calibration.component import Component, limited
 from calibration.draft import DraftPoint, DraftTest, Findings
+from calibration.edition import PROVISIONAL
 from calibration.grid import plain
-from calibration.legal_table import PROVISIONAL
 from calibration.refusal import Refused
 from calibration.rounding import reported, reported_value, rounded_correction
 from calibration.routines.weights_buoyancy import Buoyancy, buoyancy_of

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from calibration.edition import weakest
 from calibration.grid import plain
-from calibration.legal_table import LegalTable, weakest
+from calibration.legal_table import LegalTable
 from calibration.limit_curve import NOT_STATED
 from calibration.refusal import Refused
 from calibration.rules.characteristics import Characteristic, Given, declared, known_only

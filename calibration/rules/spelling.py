@@ -10,8 +10,9 @@ from decimal import Decimal
 from itertools import product, zip_longest
 from typing import Any
 
+from calibration.edition import PROVISIONAL
 from calibration.grid import plain
-from calibration.legal_table import PROVISIONAL, LegalTable
+from calibration.legal_table import LegalTable
 from calibration.limit_rules import characteristics_of, kind_of
 from calibration.refusal import Refused
 from calibration.rules import nominal_values
