@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -25,6 +25,12 @@ _HEADING = re.compile(
 _BARE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA = re.compile(r"[+-]?[0-9][0-9.]*,[0-9]+\s*[^\d\s,]*[^,]*|[+-]?[0-9]{1,3}(?:,[0-9]{3})+.*")
 """What looks like a number with a decimal comma, or with commas between thousands."""
+_BARE_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_DECIMAL_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+)(\s*[^\s\d.,;][^,]*)?")
+_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}(?![0-9]).*")
+"""What may be a whole number with a comma between thousands."""
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+(?:\s*[^\s\d.,;][^,]*)?")
+"""What is a whole number in a file of decimal commas, and a decimal one in every other."""
 FLAGS = {"true": True, "false": False}
 
 
@@ -56,8 +62,8 @@ class Cell:
         """Give what the cell says: JSON where it begins as such, true or false, else a text."""
         if self.text[0] in '[{"':
             try:
-                return json.loads(self.text, parse_float=Decimal)
-            except ValueError:
+                return json.loads(self.text, parse_float=Decimal, object_pairs_hook=one_of_each)
+            except (ValueError, RecursionError):
                 return self.text
         if self.column.unit and _BARE.fullmatch(self.text):
             return f"{self.text} {self.column.unit}"
@@ -79,6 +85,16 @@ class RawSheet:
     rows: tuple[Row, ...]
 
 
+def one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON; a key that stands twice is refused, and not the last one believed."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise BadInput("{key} stands twice in one table", key=key)
+        found[key] = value
+    return found
+
+
 def letters(index: int) -> str:
     """Name a column as spreadsheets do.
 
@@ -95,7 +111,8 @@ def letters(index: int) -> str:
 
 def read_table(text: str, file: str) -> tuple[RawSheet, ...]:
     """Cut a file into the rows of its sheets; a BadInput names file, line and column."""
-    lines = _records(text, file)
+    begin, separator = _head(text)
+    lines = _records(text, file, begin, separator)
     found = next(lines, None)
     if found is None:
         raise BadInput("this file is empty", place=file)
@@ -122,24 +139,27 @@ def read_table(text: str, file: str) -> tuple[RawSheet, ...]:
             rows.append((line, row))
     if not rows:
         raise BadInput("there is no row below the headings", place=file)
+    if separator == ";":
+        _points_for_commas([row for _, row in rows], file)
     return tuple(_sheets(tuple(c for c in columns if c.path), rows, file))
 
 
-def _records(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
-    """Give every row that says something, with the line on which it begins."""
+def _head(text: str) -> tuple[int, str]:
+    """Find the line of the headings, counted from 0, and the separator."""
     separator = ""
-    lines = text.splitlines(keepends=True)
-    begin = 0
-    for raw in lines:
+    lines = text.splitlines()
+    for begin, raw in enumerate(lines):
         bare = raw.strip().strip('"').lower()
         if bare.startswith("sep=") and len(bare) == 5:  # how Excel is told the separator
             separator = bare[-1]
         elif bare and not bare.startswith("#"):
-            break
-        begin += 1
-    if begin == len(lines):
-        return
-    separator = separator or max(SEPARATORS, key=lines[begin].count)
+            return begin, separator or max(SEPARATORS, key=raw.count)
+    return len(lines), ","
+
+
+def _records(text: str, file: str, begin: int, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Give every row that says something, with the line on which it begins."""
+    lines = text.splitlines(keepends=True)
     reader = csv.reader(io.StringIO("".join(lines[begin:]), ""), delimiter=separator, strict=True)
     last = begin
     try:
@@ -152,6 +172,34 @@ def _records(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
             "this is not CSV: a cell that begins with a quotation mark ends with one",
             place=f"{file}:{last + 1}",
         ) from None
+
+
+def _points_for_commas(rows: Sequence[Row], file: str) -> None:
+    """Read decimal commas where the separator shows that the spreadsheet writes them.
+
+    A number that such a spreadsheet means as 1500 and others as 1.500 is refused, and 1,500 stays
+    (to be refused) where nothing shows that its comma is the decimal one. A bare number in a column
+    without a unit may be a name: it stays.
+    """
+    cells = [
+        (row, path, cell)
+        for row in rows
+        for path, cell in row.items()
+        if cell.column.unit or not _BARE_COMMA.fullmatch(cell.text)
+    ]
+    commas = [(row, path, cell) for row, path, cell in cells if _DECIMAL_COMMA.fullmatch(cell.text)]
+    if all(_GROUPED.fullmatch(cell.text) for _, _, cell in commas):
+        return
+    for _, _, cell in cells:
+        if _THOUSANDS.fullmatch(cell.text):
+            raise BadInput(
+                "{text} has a point and other numbers of this file have a decimal comma: write it "
+                "with a comma, or without a mark between thousands",
+                place=f"{file}:{cell.line}: {letters(cell.column.index)}{cell.line}",
+                text=cell.text,
+            )
+    for row, path, cell in commas:
+        row[path] = replace(cell, text=_DECIMAL_COMMA.sub(r"\1.\2\3", cell.text))
 
 
 def _columns(cells: Sequence[str], place: str) -> tuple[Column, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from acquisition.config import line_of
 from acquisition.faults import BadInput
-from acquisition.sheet_csv import COMMA, RawSheet, read_table
+from acquisition.sheet_csv import COMMA, RawSheet, one_of_each, read_table
 from acquisition.sheet_rows import Built, cell_of, place_of, understood
 from calibration.refusal import Refused
 from calibration.routines.water_bench import bench_key, is_bench
@@ -108,6 +108,10 @@ def sources_of(file: Path) -> tuple[Source, ...]:
     kind, read = ("JSON", _json) if file.suffix.lower() == ".json" else ("TOML", _toml)
     try:
         data = read(text)
+    except BadInput as bad:
+        raise BadInput(bad.template, place=str(file), **bad.evidence) from None
+    except RecursionError:
+        raise BadInput("it is nested too deeply", place=str(file)) from None
     except ValueError as error:
         raise BadInput("this is not {kind}: {why}", place=str(file), kind=kind, why=error) from None
     if not isinstance(data, dict):
@@ -149,17 +153,17 @@ def _text(file: Path) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        place = f"{file}:{line}"
         if file.suffix.lower() == ".csv":
-            line = data.count(b"\n", 0, error.start) + 1
             raise BadInput(
-                "this file is not in UTF-8: save it from the spreadsheet as CSV UTF-8",
-                place=f"{file}:{line}",
+                "this file is not in UTF-8: save it from the spreadsheet as CSV UTF-8", place=place
             ) from None
-        raise BadInput("cannot read {file}: {why}", file=file, why=error) from None
+        raise BadInput("this file is not in UTF-8: save it in UTF-8", place=place) from None
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(text, parse_float=Decimal, object_pairs_hook=one_of_each)
 
 
 def _toml(text: str) -> Any:

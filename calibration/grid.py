@@ -19,6 +19,10 @@ Counts = NDArray[np.int64]
 LARGEST_COUNT = 2**60
 """Largest count let onto a grid: a sum of any seven of them still fits int64."""
 _EXACT = Context(prec=80, traps=[Inexact])
+_APART = (
+    "{value} does not fit a 64-bit grid of 10^{exponent}, the finest digit beside it: is one of "
+    "the numbers mistyped?"
+)
 
 
 def finest_exponent(*columns: Iterable[Decimal]) -> int:
@@ -51,13 +55,13 @@ def on_grid(values: Iterable[Decimal], exponent: int) -> Counts:
                 raise OverflowError
             count = int(scaled := value.scaleb(-exponent, _EXACT))
         except (ArithmeticError, ValueError):
-            raise Refused("{value} does not fit a 64-bit grid.", value=value) from None
+            raise Refused(_APART, value=value, exponent=exponent) from None
         if count != scaled:
             raise Refused(
                 "{value} lies between two counts of 10^{exponent}.", value=value, exponent=exponent
             )
         if not -LARGEST_COUNT <= count <= LARGEST_COUNT:
-            raise Refused("{value} does not fit a 64-bit grid.", value=value)
+            raise Refused(_APART, value=value, exponent=exponent)
         counts.append(count)
     return np.array(counts, dtype=np.int64)
 

@@ -32,6 +32,8 @@ _QUANTITY = re.compile(
     r"\s*(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)"
     r"\s*(?P<unit>\S.*?)?\s*"
 )
+_COMMA = re.compile(r"\s*[+-]?[0-9][0-9.]*,[0-9].*")
+"""A decimal comma, or commas between thousands."""
 _FACTOR = r"(?:[^\W\d_]+|Δ?°[CF])\^?(?:-?[1-9]|⁻?[¹²³⁴])?"
 _UNIT = re.compile(rf"(?:1/)?{_FACTOR}(?:[·*/ ]{_FACTOR}){{0,4}}")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -75,6 +77,13 @@ def parse_quantity(text: str, *, key: str | None = None) -> Quantity:
     Quantity(magnitude=Decimal('15.005'), unit='kg')
     """
     match = _QUANTITY.fullmatch(text) if len(text) <= 120 else None
+    if _COMMA.fullmatch(text):
+        raise Refused(
+            "{text!r} has a comma in the number: write a decimal point and nothing between "
+            "thousands, for example 2.5 kg.",
+            key=key,
+            text=text,
+        )
     if match is None:
         raise Refused(
             "{text!r} is no quantity: write one number with a decimal point and one unit, "

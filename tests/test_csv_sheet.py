@@ -1,6 +1,7 @@
 """Sheets as tables: what a spreadsheet can write, read as the same sheet in TOML is."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,45 @@ def test_several_sheets_stand_in_one_file(tmp_path: Path) -> None:
 )
 def test_what_spreadsheets_do_to_a_file_is_tolerated(change: Any, tmp_path: Path) -> None:
     assert sheets(written(tmp_path, change(nawi_csv()))) == sheets(EXAMPLES / "nawi.toml")
+
+
+def decimal_commas(text: str) -> str:
+    """Write numbers as a spreadsheet of Indonesia does."""
+    return re.sub(r"(?<=[;\n])(-?\d+)\.(\d+)(?=[ ;\n])", r"\1,\2", text.replace(",", ";"))
+
+
+def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> None:
+    text = decimal_commas(nawi_csv())
+    assert ";2,5 kg;" in text
+    assert ";2,0;" in text
+    assert sheets(written(tmp_path, text)) == sheets(EXAMPLES / "nawi.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (";2500 g;", ";2.500 g;", "decimal comma"),
+        (";2,5 kg;", ";2,500,0 kg;", "comma in the number"),
+        ("A-1042", "1,042", ""),  # a name of digits stays a name
+    ],
+)
+def test_a_number_that_could_be_another_is_refused_among_decimal_commas(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
+    text = decimal_commas(nawi_csv())
+    assert old in text
+    path = written(tmp_path, text.replace(old, new))
+    if not says:
+        assert sheets(path)[0].identity["serial"] == new
+        return
+    with pytest.raises(BadInput, match=says):
+        sheets(path)
+
+
+def test_commas_that_may_stand_between_thousands_are_no_decimal_commas(tmp_path: Path) -> None:
+    text = table("weighing,0 g,0 g", "weighing,5 kg,5000 g").replace(",", ";")
+    with pytest.raises(BadInput, match="comma in the number"):
+        sheets(written(tmp_path, text.replace("5000 g", "5,000 g").replace("5 kg", "5,000 g")))
 
 
 HEAD = "routine,stage,date,instrument.kind,instrument.serial,instrument.class,instrument.max,instrument.e,standards.id"

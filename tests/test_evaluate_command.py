@@ -211,6 +211,26 @@ def test_what_is_asked_wrongly_is_said_before_anything_is_printed(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("x.json", '{"routine": "nawi", "routine": "weights"}', "routine stands twice"),
+        ("x.json", '{"instrument": {"class": "III", "class": "IIII"}}', "class stands twice"),
+        ("x.json", "[" * 100_000, "nested too deeply"),
+        ("x.toml", "x = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("x.toml", "# 28 \n\xb0C", "x.toml:2: this file is not in UTF-8"),
+        ("x.csv", "a\n" + "[" * 50_000, "key is missing"),
+    ],
+)
+def test_a_file_that_is_no_sheet_is_one_sentence(
+    name: str, text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    code, out, err = ran(capsys, tmp_path / name)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
 def test_names_are_checked_before_any_sheet_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = ran(capsys, "no-such-folder", "--table", "r99")
     assert (code, out) == (2, "")

@@ -69,6 +69,12 @@ def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["2,5 kg", "-0,5g", "1.002,50 g", "1,000 g", "2,5"])
+def test_a_comma_in_a_number_is_said_to_be_one(text: str) -> None:
+    with pytest.raises(Refused, match="has a comma in the number"):
+        parse_quantity(text)
+
+
 def test_a_refusal_names_its_place() -> None:
     with pytest.raises(Refused) as refused:
         parse_quantity("5 KG", key="test[0].load[1]")
