@@ -5,6 +5,7 @@ Knows durability: WAL, and synchronous=FULL, so that a COMMIT has reached the di
 
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from broker.failure import BrokerError
 from broker.migration import NewerTables, migrate
 
 log = logging.getLogger(__name__)
+
+_AGAIN = 0.01
+"""Pause [s] before a new file is asked again to write ahead."""
 
 
 class SqliteFile:
@@ -31,7 +35,7 @@ class SqliteFile:
         """Open or make the file."""
         connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             if reading:
                 connection.execute("PRAGMA query_only = ON")
@@ -39,6 +43,18 @@ class SqliteFile:
             connection.close()
             raise
         return connection
+
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        # SQLite itself does not wait here when two programs make a new file at the same moment.
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN)
 
     def prepare(self, rows: sqlite3.Connection) -> None:
         """Bring the tables up to date; nothing is changed where one step fails."""
