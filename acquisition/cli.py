@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from acquisition.broker_arguments import add_broker_command
 from acquisition.language import t
 from acquisition.law_arguments import add_law_commands
 from acquisition.records_arguments import add_records_commands
@@ -148,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     _settings_argument(simulate)
     add_law_commands(command, configured)
     add_records_commands(command, configured)
+    add_broker_command(command, configured)
     verify = configured(
         command(
             "verify",
@@ -223,13 +225,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from acquisition.faults import INTERRUPTED, PROGRAM_FAULT, exit_code, sentence
+    from acquisition.faults import INTERRUPTED, PROGRAM_FAULT, BadInput, exit_code, sentence
 
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
         sys.stderr.close()
         return INTERRUPTED  # and not 0, which would say that an instrument conforms
+    if isinstance(error, OSError) and error.filename is not None:  # a name that no file can have
+        error = BadInput("cannot use {file}: {why}", file=error.filename, why=error)
     code = exit_code(error)
     if code == PROGRAM_FAULT:
         import traceback

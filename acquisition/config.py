@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from acquisition.broker_settings import Broker
 from acquisition.faults import BadInput
 from acquisition.language import Language
 from acquisition.setting_types import FlowRate, Name, Settings, UnitName, Volume
@@ -52,16 +53,6 @@ class Office(Settings):
 
     code: Name
     name: str = ""
-
-
-class Broker(Settings):
-    """Where the records system listens. The password comes from a file or the environment."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    protocol: Literal["auto", "5", "3.1.1"] = "auto"
-    username: str | None = None
-    password_file: Path | None = None
 
 
 def _file_or_database(given: Any) -> Any:
@@ -626,7 +617,9 @@ def read_station(text: str, path: Path) -> Station:
 def _parsed(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise BadInput("it is nested too deeply", place=str(path)) from None
+    except ValueError as error:  # also a number of thousands of digits
         raise BadInput("this is not TOML: {why}", place=str(path), why=error) from None
 
 
@@ -646,6 +639,7 @@ def _read(text: str, path: Path, kind: type[_Read]) -> _Read:
     store, log = station.store, station.log
     return station.model_copy(
         update={
+            "broker": station.broker.beside(base),
             "log": log.model_copy(update={"file": None if log.file is None else base / log.file}),
             "store": store.model_copy(
                 update={

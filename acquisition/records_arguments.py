@@ -17,7 +17,7 @@ def add_records_commands(command: Command, configured: Configured) -> None:
     _add_keys(command, configured)
 
 
-class _Actions:
+class Actions:
     """The actions of one command; each takes the options that all of them have."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def _add_records(command: Command, configured: Configured) -> None:
             "  tera records archive --before 2026-01-01 --to /media/usb/arsip",
         )
     )
-    actions = _Actions(records)
+    actions = Actions(records)
     serve = actions.add("serve", t("store and acknowledge until SIGTERM"))
     serve.add_argument(
         "--name",
@@ -123,7 +123,7 @@ def _add_keys(command: Command, configured: Configured) -> None:
             "  tera keys revoke k-0123456789abcdef",
         )
     )
-    actions = _Actions(keys)
+    actions = Actions(keys)
     for name, summary in (
         ("make", t("make the first key")),
         ("rotate", t("make the next key, which signs some days from now")),

@@ -32,6 +32,7 @@ from acquisition.premises import premises
 from acquisition.progress import Progress
 from acquisition.pump import Tally, pump
 from acquisition.register import approved_digests, standards_register
+from acquisition.secured import certificates, checked_tls
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.surroundings import surroundings_of
 from acquisition.witness import RunWitness
@@ -135,8 +136,11 @@ def software() -> dict[str, str]:
     return {"name": "tante-sari", "version": version("tante-sari")}
 
 
-def broker_address(settings: Premises) -> BrokerAddress:
-    """Return where the broker is; the password comes from its file or TERA_BROKER_PASSWORD."""
+def broker_address(settings: Premises, who: str) -> BrokerAddress:
+    """Return where the broker is for a bench or the records system, as far as TLS tells them apart.
+
+    The password comes from its file or TERA_BROKER_PASSWORD.
+    """
     broker = settings.broker
     password = os.environ.get("TERA_BROKER_PASSWORD")
     if broker.password_file is not None:
@@ -147,6 +151,7 @@ def broker_address(settings: Premises) -> BrokerAddress:
         protocol=broker.protocol,
         username=broker.username,
         password=password,
+        tls=checked_tls(settings, who),
     )
 
 
@@ -225,14 +230,16 @@ async def _publisher(
 ) -> Publisher:
     benches = {bench.name: is_trial(bench) for bench in settings.bench}
     left_behind = (await outbox.benches_waiting()) - set(benches) if whole else set()
+    shown = {} if address else certificates(settings, benches, left_behind)
     return Publisher(
         outbox,
-        broker_address(settings) if address is None else address,
+        address or broker_address(settings, settings.bench[0].name),
         settings.office.code,
         benches,
         software(),
         trust(settings),
         left_behind=sorted(left_behind),
+        certificates=shown,
         station=owner_id(settings.store.outbox),
     )
 

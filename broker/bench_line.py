@@ -230,7 +230,7 @@ class BenchLine:
 
     def _note_denied(self, topic: str, error: NotPermitted) -> None:
         if self._shared.denials.is_news(topic, error):
-            log.error("bench %s: %s: %s", self.name, topic, error)
+            log.error("bench %s: not published on %s: %s", self.name, topic, error)
 
     async def _take_order(self, topic: str, body: bytes) -> None:
         """Keep an order; an empty one closes it."""

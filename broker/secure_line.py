@@ -99,7 +99,7 @@ def explain_silence(address: BrokerAddress) -> BrokerAway:
     if address.tls is None:
         return BrokerAway(
             "the MQTT broker at {host}:{port} hung up without an answer: perhaps it wants TLS"
-            " (broker.tls)",
+            " ([broker.tls])",
             **place,
         )
     file = address.tls.certificate_file
@@ -111,7 +111,7 @@ def explain_silence(address: BrokerAddress) -> BrokerAway:
 
 _STRANGER = (
     "the MQTT broker at {host}:{port} shows a certificate that {file} does not vouch for: somebody"
-    " else answers there, or broker.ca_file is of another authority"
+    " else answers there, or our authority's file is another's"
 )
 _FOUND = (
     (
@@ -135,7 +135,7 @@ _FOUND = (
         " stands in it into broker.host, or have it made anew",
     ),
 )
-_NONE = "the MQTT broker at {host}:{port} wants a certificate from us: set certificate_file and key_file"
+_NONE = "the MQTT broker at {host}:{port} wants a certificate from us: name their folder in [broker.tls]"
 _NO_TLS = (
     "the MQTT broker at {host}:{port} does not speak TLS on this port; usually it does so on 8883"
 )

@@ -61,6 +61,7 @@ CARRIES = {
     "StoreFailed",
     "Untrusted",
     "BadSecret",
+    "NotPermitted",
     "_failure",
     "failure",
 }
@@ -273,6 +274,9 @@ def said_by_others() -> frozenset[str]:
         with pytest.raises(UnicodeDecodeError) as caught:
             damaged.decode()
         said.append(str(caught.value))
+    with pytest.raises(ValueError, match="digits") as endless:
+        int("9" * 5000)
+    said.append(str(endless.value))
     return frozenset(re.findall(r"[^\W\d_]+", " ".join(said).lower()))
 
 
@@ -418,6 +422,8 @@ def test_errors_of_the_command_line_have_no_english_word(
         (b"x = 2026-02-30", "date"),
         (b'x = "\\p"', "Unescaped"),
         (b"= 1", "Invalid"),
+        (b"x = " + b"9" * 5000, "5000 digits"),
+        (b"x = " + b"[" * 5000, "nested"),
         (b"[office]\ncod = '1'", "known"),
         (b"[office]\ncode = 1", "string"),
         (b"[office]\ncode = '1'\n[[bench]]\nname = 'a'", "missing"),

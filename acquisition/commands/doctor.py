@@ -27,6 +27,7 @@ from acquisition.output import console, print_json, table
 from acquisition.register import approved_digests
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.station import broker_address
+from acquisition.tls_findings import tls_findings
 from broker.publisher import reach
 from calibration.mpe import legal_table
 from drivers.indication import Condition, Indication
@@ -66,12 +67,13 @@ async def _examine(settings: Station) -> list[Finding]:
     findings += _standards(settings)
     findings += _tables(settings)
     findings += key_findings(settings)
+    findings += tls_findings(settings)
     findings.append(_clock())
     findings.append(_disk(settings.store.outbox))
     service = Service.of(settings)
     findings += service_findings(service)
     findings.append(await _outbox(service, settings.store.outbox))
-    findings.append(await _broker(settings))
+    findings += await _broker(settings)
     findings += await order_findings(settings)
     workshop, lines = SimulatedWorkshop(), Lines()
     try:
@@ -168,10 +170,19 @@ async def _outbox(service: Service, path: Path) -> Finding:
         return Finding(what, "fault", sentence(error), t("do not delete it; call for help"))
 
 
-async def _broker(settings: Station) -> Finding:
+async def _broker(settings: Station) -> list[Finding]:
+    """Reach the broker; where benches have certificates, as each of them."""
+    tls = settings.broker.tls
+    benches = [bench.name for bench in settings.bench]
+    asking = benches if tls is not None and tls.folder is not None else benches[:1]
+    found = await asyncio.gather(*(_broker_for(settings, bench) for bench in asking))
+    return list(dict.fromkeys(found))  # what is the same for all is said once
+
+
+async def _broker_for(settings: Station, bench: str) -> Finding:
     what = t("broker")
     try:
-        version = await reach(broker_address(settings), within=_ANSWER_WITHIN)
+        version = await reach(broker_address(settings, bench), within=_ANSWER_WITHIN)
     except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(
             what,
@@ -179,7 +190,12 @@ async def _broker(settings: Station) -> Finding:
             sentence(error),
             t("verdicts wait on disk until it is back; check [broker] and the network"),
         )
-    return Finding(what, "ok", t("answers with MQTT {version}", version=version))
+    secured = settings.broker.tls is not None
+    text = t(
+        "answers with MQTT {version} over TLS" if secured else "answers with MQTT {version}",
+        version=version,
+    )
+    return Finding(what, "ok", text)
 
 
 async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: Lines) -> Finding:

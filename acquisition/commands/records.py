@@ -25,6 +25,7 @@ from acquisition.records_system import find, find_one, open_store
 from acquisition.station import broker_address
 from acquisition.stopping import stop_signal
 from acquisition.verdict_page import show_verification
+from broker.access import RECORDS
 from broker.keyring import Signer
 from broker.outbox_archive import archive
 from broker.record import digest
@@ -73,11 +74,10 @@ def _serve(settings: Premises, name: str) -> int:
 
 async def _receive(settings: Premises, signer: Signer, name: str) -> int:
     stopped = stop_signal()
+    address = broker_address(settings, RECORDS)
     store = await open_store(settings)
     try:
-        subscriber = Subscriber(
-            store, broker_address(settings), settings.office.code, signer.key, name=name
-        )
+        subscriber = Subscriber(store, address, settings.office.code, signer.key, name=name)
         receiving = asyncio.create_task(subscriber.run(), name="records system")
         receiving.add_done_callback(lambda task: _end(stopped, task))
         log.info(
