@@ -319,7 +319,7 @@ def test_doctor_names_every_fault_and_what_to_do_and_none_hides_another(tmp_path
     faults = {row["check"]: row for row in rows(done) if row["state"] == "fault"}
     assert {name: row["text"] for name, row in faults.items() if name != "outbox"} == {
         "standard W-07": "its certificate ended on 2020-06-30",
-        "broker": "broker.password_file: cannot read nowhere: No such file or directory",
+        "broker": f"broker.password_file: cannot read {tmp_path}/nowhere: No such file or directory",
         "instrument timbangan-1": "There is no port /dev/ttyNOWHERE: check the cable and the name.",
     }
     assert "no such database" in faults["outbox"]["text"]
