@@ -28,6 +28,11 @@ SCHEMA: Final = "tera/bundle/1"
 _MANIFEST: Final = "manifest.json"
 _LARGEST: Final = 2_000_000_000
 """No verification has so many bytes [byte]."""
+_UNSOUND = (
+    *(zipfile.BadZipFile, ValueError, KeyError, TypeError, NotImplementedError, EOFError),
+    RecursionError,
+)
+"""What reading a file raises that is no bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ def read_bundle(file: Path) -> Bundle:
         raise BadInput("cannot read {file}: {why}", file=file, why=error.strerror) from None
     except _Broken as broken:
         raise BadInput(broken.template, place=str(file), **broken.evidence) from None
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, NotImplementedError, EOFError):
+    except _UNSOUND:
         raise BadInput(
             "this is no bundle of tera, or it is cut or damaged", place=str(file)
         ) from None

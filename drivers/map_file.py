@@ -32,7 +32,9 @@ def parse_file(text: str, file: str) -> dict[str, Any]:
     """Give the fields of the register map that a file describes."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except RecursionError:
+        raise BadDriverSettings("{file}: it is nested too deeply.", file=file) from None
+    except ValueError as exc:  # also a number of thousands of digits
         raise BadDriverSettings(
             "{file}: this is no TOML ({reason}).", file=file, reason=exc
         ) from exc

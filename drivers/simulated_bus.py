@@ -12,6 +12,7 @@ from typing import Protocol
 
 from drivers.errors import BadDriverSettings, LinkLost
 from drivers.modbus_wire import Registers, RegisterServer
+from drivers.simulated_line import host_and_port
 
 
 class Unit(Registers, Protocol):
@@ -36,14 +37,14 @@ class SimulatedBus:
             line = _Pty(Path(place) if place else None)
             self._server.attach(line.serve)
             return f"rtu://{line.path}"
-        host, _, number = place.removeprefix("//").rpartition(":")
-        if kind not in ("tcp", "rtu+tcp") or not host or not number.isdecimal():
+        where = host_and_port(place)
+        if kind not in ("tcp", "rtu+tcp") or where is None:
             raise BadDriverSettings(
                 "{port} is no port for a simulated meter: write tcp://127.0.0.1:PORT, "
                 "rtu+tcp://127.0.0.1:PORT, pty or pty:/path/to/link.",
                 port=port,
             )
-        server = RegisterServer(self._meters, rtu=kind != "tcp", address=(host, int(number)))
+        server = RegisterServer(self._meters, rtu=kind != "tcp", address=where)
         try:
             host, used = await server.listen_on_tcp()
         except OSError as exc:

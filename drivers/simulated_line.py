@@ -64,6 +64,14 @@ def _target(link: Path) -> str:
     return str(link.readlink()) if link.is_symlink() else ""
 
 
+def host_and_port(place: str) -> tuple[str, int] | None:
+    """Read ``//host:port``; None when there is no host or no such port."""
+    host, _, number = place.removeprefix("//").rpartition(":")
+    if not host or not number.isdecimal() or len(number) > 5 or int(number) > 65535:
+        return None
+    return host, int(number)
+
+
 class TcpLine:
     """The instrument behind a serial server: any number of connections."""
 

@@ -22,7 +22,7 @@ from drivers.indication import Condition
 from drivers.physics import ScalePhysics
 from drivers.simulated_clock import SimulatedClock
 from drivers.simulated_faults import DEAF, OF_SCALES, Damage, Fault, without_a_name
-from drivers.simulated_line import PtyLine, TcpLine
+from drivers.simulated_line import PtyLine, TcpLine, host_and_port
 from drivers.simulated_speech import Speech, spoiled
 
 _STABLE_WITHIN: Final = 3.0
@@ -124,8 +124,8 @@ class SimulatedScale:
             line = PtyLine(self._session, Path(place) if place else None)
             self._line = line
             return line.path
-        host, _, number = place.removeprefix("//").rpartition(":")
-        if kind != "tcp" or not host or not number.isdecimal():
+        where = host_and_port(place)
+        if kind != "tcp" or where is None:
             raise BadDriverSettings(
                 "{port} is no port for a simulated scale: write pty, pty:/path/to/link or "
                 "tcp://127.0.0.1:PORT.",
@@ -133,7 +133,7 @@ class SimulatedScale:
             )
         tcp = TcpLine(self._session)
         self._line = tcp
-        address = await tcp.listen(host, int(number))
+        address = await tcp.listen(*where)
         self._port = address.replace("socket:", "tcp:", 1)  # to come back under the same number
         return address
 

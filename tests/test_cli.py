@@ -69,7 +69,7 @@ def test_help_imports_nothing_heavy() -> None:
             "tables",
             "evaluate",
         ),
-        *("standards", "sheet", "verify"),
+        *("standards", "sheet", "verify", "records", "keys", "replay"),
     ],
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:

@@ -478,7 +478,11 @@ async def test_names_that_are_not_ours_are_never_replaced(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "port", ["", "tcp", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "socket://h:1", "/dev/x"]
+    "port",
+    [
+        *("", "tcp", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "tcp://127.0.0.1:65536"),
+        *("socket://h:1", "/dev/x"),
+    ],
 )
 async def test_a_port_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(BadDriverSettings, match="is no port for a simulated scale: write pty"):

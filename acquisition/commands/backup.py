@@ -80,8 +80,13 @@ def _restore(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     folder: Path = arguments.to.absolute()
     _must_be_free(folder)
-    if not file.is_file():
-        raise BadInput("there is no file {file}", file=file)
+    try:
+        with file.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise BadInput("there is no file {file}", file=file) from None
+    except OSError as error:
+        raise BadInput("cannot read {file}: {why}", file=file, why=error.strerror) from None
     if not folder.parent.is_dir():
         raise BadInput("there is no folder {file}", file=folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
