@@ -4,17 +4,18 @@ python -m drivers.map_pages [FOLDER]        writes docs/maps/*.md
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from drivers.map_file import MEASURES
+from drivers.printed_pages import page_text, section, table, write_pages
 from drivers.register_map import RegisterMap, load_map, map_ids
 from drivers.registers import COUNT, DATA_TYPES, Register
 
 _FOLDER: Final = Path("docs/maps")
-_NOTE: Final = "<!-- printed by python -m drivers.map_pages; do not edit -->"
+_PRINTER: Final = "drivers.map_pages"
 _FUNCTIONS: Final = {"holding": "03", "input": "04"}
 _CABLE: Final = (
     "RS-485, two wires and common: A/B (also called D-/D+ or -/+) straight to the adapter, shield "
@@ -89,9 +90,9 @@ def _index(maps: list[RegisterMap]) -> str:
             if known.measures == kind
         ]
         if rows:
-            lines += [f"## {_plural(kind)}", "", *_table(("map", "instrument", ""), rows), ""]
+            lines += [f"## {_plural(kind)}", "", *table(("map", "instrument", ""), rows), ""]
     types = ", ".join(f"`{name}`" for name in DATA_TYPES)
-    return _text([*lines, _GRAMMAR.format(measures=", ".join(MEASURES), types=types)])
+    return page_text(_PRINTER, [*lines, _GRAMMAR.format(measures=", ".join(MEASURES), types=types)])
 
 
 def _plural(kind: str) -> str:
@@ -111,24 +112,25 @@ def _page(known: RegisterMap) -> str:
         lines += [f"**Provisional.** {known.note} {_UNCHECKED}", ""]
     elif known.note:
         lines += [known.note, ""]
-    return _text(
+    return page_text(
+        _PRINTER,
         [
             *lines,
-            *_section("Registers", _registers(known)),
-            *_section("Telegrams", _telegrams(known)),
-            *_section("Cable", [known.cabling or _CABLE]),
-            *_section("Settings on the instrument", [known.setup] if known.setup else []),
-            *_section("As delivered", _delivered(known)),
-            *_section("Settings here", _settings(known)),
-            *_section("Faults", _faults(known)),
-            *_section("How to check", _check(known)),
-            *_section("Sources", [f"* {source}" for source in known.sources]),
-        ]
+            *section("Registers", _registers(known)),
+            *section("Telegrams", _telegrams(known)),
+            *section("Cable", [known.cabling or _CABLE]),
+            *section("Settings on the instrument", [known.setup] if known.setup else []),
+            *section("As delivered", _delivered(known)),
+            *section("Settings here", _settings(known)),
+            *section("Faults", _faults(known)),
+            *section("How to check", _check(known)),
+            *section("Sources", [f"* {source}" for source in known.sources]),
+        ],
     )
 
 
 def _registers(known: RegisterMap) -> list[str]:
-    return _table(
+    return table(
         ("quantity", "printed", "wire", "function", "type", "order", "unit", "value", "source"),
         [
             (
@@ -184,7 +186,7 @@ def _telegrams(known: RegisterMap) -> list[str]:
         )
         for telegram in known.plan()
     ]
-    return _table(("function", "from wire address", "registers", "brings"), rows)
+    return table(("function", "from wire address", "registers", "brings"), rows)
 
 
 def _delivered(known: RegisterMap) -> list[str]:
@@ -258,7 +260,7 @@ def _faults(known: RegisterMap) -> list[str]:
         rows.append(("every float", "NaN, infinity", "not a number, infinite"))
     if not rows:
         return ["None is established: see what a broken sensor shows before relying on it."]
-    return _table(("quantity", "registers hold", "shown as"), rows)
+    return table(("quantity", "registers hold", "shown as"), rows)
 
 
 def _check(known: RegisterMap) -> list[str]:
@@ -289,29 +291,9 @@ def _check(known: RegisterMap) -> list[str]:
     return lines
 
 
-def _section(title: str, lines: Iterable[str]) -> list[str]:
-    body = list(lines)
-    return [f"## {title}", "", *body, ""] if body else []
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    lines = [head, ("---",) * len(head), *rows]
-    return [f"| {' | '.join(cell.replace('|', '∣') for cell in line)} |" for line in lines]
-
-
-def _text(lines: Iterable[str]) -> str:
-    return "\n".join([_NOTE, *lines]).rstrip("\n") + "\n"
-
-
 def main(folder: Path = _FOLDER) -> None:
     """Write every page, and remove those that no map has any more."""
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = pages()
-    for old in folder.glob("*.md"):
-        if old.name not in texts:
-            old.unlink()
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    write_pages(pages(), folder)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ python -m drivers.codecs.pages [FOLDER]        writes docs/protocols/*.md
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +12,11 @@ from drivers.codecs import CODECS
 from drivers.codecs.by_pattern import EXAMPLE
 from drivers.codecs.codec import Codec
 from drivers.codecs.kind import Kind, Page
+from drivers.printed_pages import page_text, section, table, write_pages
 
 _FOLDER: Final = Path("docs/protocols")
 _VISIBLE: Final = {"\r": "␍", "\n": "␊", "\x02": "␂", "\x03": "␃", "\x1b": "␛", "\x05": "␅"}
-_NOTE: Final = "<!-- printed by python -m drivers.codecs.pages; do not edit -->"
+_PRINTER: Final = "drivers.codecs.pages"
 
 
 def pages() -> Mapping[str, str]:
@@ -33,21 +34,23 @@ def _index(families: Mapping[str, list[Kind]]) -> str:
         for file, kinds in families.items()
         for kind in kinds
     ]
-    return _text(
+    return page_text(
+        _PRINTER,
         [
             "# Protocols of scales",
             "",
             "What `driver =` and `--driver` take, apart from `modbus`. Each page says how to set the "
             "instrument, what is read of a frame, and what a damaged frame can pass for.",
             "",
-            *_table(("driver", "instruments", "page"), rows),
-        ]
+            *table(("driver", "instruments", "page"), rows),
+        ],
     )
 
 
 def _page(page: Page, kinds: list[Kind]) -> str:
     codecs = [(kind, _codec(kind)) for kind in kinds]
-    return _text(
+    return page_text(
+        _PRINTER,
         [
             f"# {page.title}",
             "",
@@ -55,7 +58,7 @@ def _page(page: Page, kinds: list[Kind]) -> str:
             "",
             page.about,
             "",
-            *_table(
+            *table(
                 ("driver", "instruments", "mode", "asks", "streams after", "zero", "tare"),
                 [
                     (f"`{kind.name}`", kind.what, kind.mode, *_requests(codec))
@@ -63,17 +66,17 @@ def _page(page: Page, kinds: list[Kind]) -> str:
                 ],
             ),
             "",
-            *_section("Cable", [page.cabling]),
-            *_section("Settings on the instrument", [page.instrument]),
-            *_section("Frame", ["```text", page.layout, "```"]),
-            *_section("What is read of it", _table(("instrument", "result"), page.statuses)),
-            *_section("Units", _units(codecs)),
-            *_section("Settings here", _options(kinds)),
-            *_section("What a damaged frame can pass for", [page.slips]),
-            *_section("How to check", _check(kinds[0])),
-            *_section("Not established", [f"* {line}" for line in page.unknown]),
-            *_section("Sources", [f"* {line}" for line in page.sources]),
-        ]
+            *section("Cable", [page.cabling]),
+            *section("Settings on the instrument", [page.instrument]),
+            *section("Frame", ["```text", page.layout, "```"]),
+            *section("What is read of it", table(("instrument", "result"), page.statuses)),
+            *section("Units", _units(codecs)),
+            *section("Settings here", _options(kinds)),
+            *section("What a damaged frame can pass for", [page.slips]),
+            *section("How to check", _check(kinds[0])),
+            *section("Not established", [f"* {line}" for line in page.unknown]),
+            *section("Sources", [f"* {line}" for line in page.sources]),
+        ],
     )
 
 
@@ -106,13 +109,13 @@ def _options(kinds: list[Kind]) -> list[str]:
             values = ", ".join(f"`{choice}`" for choice in option.choices if choice)
             default = f"`{option.default}`" if option.default else "–"
             row = (f"`{option.key}`", f"`{kind.name}`", default, values, option.help)
-            rows.append(tuple(cell.replace("|", "\\|") for cell in row))
+            rows.append(row)
     if not rows:
         return []
     return [
         "`--set KEY=VALUE`, or a line under `[bench.instrument.settings]`.",
         "",
-        *_table(("setting", "driver", "default", "values", "meaning"), rows),
+        *table(("setting", "driver", "default", "values", "meaning"), rows),
     ]
 
 
@@ -135,29 +138,9 @@ def _check(kind: Kind) -> list[str]:
     ]
 
 
-def _section(title: str, lines: Iterable[str]) -> list[str]:
-    body = list(lines)
-    return [f"## {title}", "", *body, ""] if body else []
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    lines = [head, ("---",) * len(head), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _text(lines: list[str]) -> str:
-    return "\n".join([_NOTE, *lines]).rstrip("\n") + "\n"
-
-
 def main(folder: Path = _FOLDER) -> None:
     """Write every page, and remove those that no family has any more."""
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = pages()
-    for old in folder.glob("*.md"):
-        if old.name not in texts:
-            old.unlink()
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    write_pages(pages(), folder)
 
 
 if __name__ == "__main__":
