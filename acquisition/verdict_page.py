@@ -19,6 +19,8 @@ from acquisition.output import console, limits, number, word
 Point = Mapping[str, Any]
 _DIGITS = 5
 """A limit with more digits is shown shorter."""
+_MARKS = {"conforming": "✓", "nonconforming": "✗", "indeterminate": "?"}
+"""What stands for the verdict on a point where there is no room for its word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,16 @@ class VerificationTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         """Yield a heading, then each test with its points."""
-        columns, gap = self._fitting(options.max_width)
+        columns, gap, worded = self._fitting(options.max_width)
         heads = max((column.heading.count("\n") for column in columns), default=0)
         yield Text(self._name, style="bold")
         for line in range(heads + 1):
             yield _line(
                 (_part(column.heading, line, heads).rjust(column.width) for column in columns),
-                Text(t("verdict") if line == heads else ""),
+                Text(t("verdict") if line == heads and worded else ""),
                 gap,
                 style="bold",
+                lead=0 if worded else 1,
             )
         yield Rule(style="dim")
         for test in self._tests:
@@ -60,18 +63,29 @@ class VerificationTable:
             yield title
             for point in test["points"]:
                 cells = (column.cells[id(point)].rjust(column.width) for column in columns)
-                yield _line(cells, word(point["verdict"]), gap)
+                said = word(point["verdict"])
+                if worded:
+                    yield _line(cells, said, gap)
+                else:
+                    mark = Text(_MARKS[point["verdict"]], style=said.style)
+                    yield mark.append_text(_line(cells, Text(), gap))
 
-    def _fitting(self, width: int) -> tuple[list[_Column], int]:
-        """Choose the columns that fit, and the space between them: the risk goes first."""
+    def _fitting(self, width: int) -> tuple[list[_Column], int, bool]:
+        """Choose the columns that fit, the space between them, and whether verdicts are words.
+
+        The risk goes first; where even U had to go, a verdict is a mark at the begin of the line.
+        """
         verdicts = [t(p["verdict"]) for test in self._tests for p in test["points"]]
         last = max(map(len, (*verdicts, t("verdict"))))
         columns = list(self._columns())
-        for gap, without in ((2, None), (1, None), (1, t("risk")), (1, f"{t('error')}\n%")):
+        for gap, without in ((2, ""), (1, ""), (1, t("risk")), (1, f"{t('error')}\n%"), (1, "U")):
             columns = [column for column in columns if column.heading != without]
-            if sum(column.width + gap for column in columns) + last < width:
-                break
-        return columns, gap
+            if sum(column.width + gap for column in columns) + 2 + last <= width:
+                return columns, gap, True
+        for without in (t("indication"), t("reference")):
+            if sum(column.width + 1 for column in columns) + 1 > width:
+                columns = [column for column in columns if column.heading != without]
+        return columns, 1, False
 
     def _columns(self) -> Iterator[_Column]:
         points: list[Point] = [point for test in self._tests for point in test["points"]]
@@ -261,4 +275,4 @@ def _line(
     text = Text(name.ljust(lead), style=style, no_wrap=True, overflow="ignore", end="\n")
     for cell in cells:
         text.append(" " * gap + cell)
-    return text.append("  ").append_text(verdict)
+    return text.append("  ").append_text(verdict) if verdict else text

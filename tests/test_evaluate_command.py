@@ -362,6 +362,21 @@ def test_every_example_is_shown_in_80_columns_without_losing_a_digit(
                 assert point["error"] is None or f"{point['error']:f}" in shown
 
 
+@pytest.mark.parametrize("path", TOMLS, ids=lambda path: path.stem)
+def test_on_a_narrow_terminal_each_verdict_stays_beside_its_error_and_limit(path: Path) -> None:
+    for sheet in sources_of(path)[0].sheets():
+        body = evaluate(sheet, standards={}, approved=()).to_dict()
+        out = io.StringIO()
+        Console(file=out, width=40, markup=False).print(VerificationTable(body, path.stem))
+        shown = iter(out.getvalue().splitlines())
+        for test in body["tests"]:
+            for point in test["points"]:
+                mark = {"conforming": "✓", "nonconforming": "✗", "indeterminate": "?"}
+                line = next(s for s in shown if s[:1] == mark[point["verdict"]])
+                assert point["error"] is None or f"{point['error']:f}" in line
+                assert limit_of(point) in line
+
+
 def point(error: str | None, lower: str | None, upper: str | None, **more: Any) -> PointResult:
     numbers = [None if text is None else Decimal(text) for text in (error, lower, upper)]
     return PointResult(None, None, None, *numbers, "g", Verdict.CONFORMING, **more)
