@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 OPEN = ""
 """What stands where something is to be filled in: a sheet with it is refused by its key."""
 _KEPT = ("name", "method", "cycle", "comparator")
-"""Keys whose word in the example belongs to its structure."""
+"""Keys of a test whose word in the example belongs to its structure."""
 
 
 def proposed_sheet(
@@ -43,7 +43,9 @@ def proposed_sheet(
             known=", ".join(ROUTINES),
         )
     head = {"routine": routine, "stage": "initial", "date": today}
-    if ROUTINES[routine].propose is None:
+    names = ROUTINES[routine].proposed_from
+    known = {**given.get("instrument", {}), **given.get("test", {})}
+    if ROUTINES[routine].propose is None or (names and not known.keys() & set(names)):
         return _from_example(routine, head, given)
     return _from_law(routine, head, given)
 
@@ -54,23 +56,55 @@ def _from_law(
     """Let the routine propose its tests from the characteristics that are given."""
     propose = ROUTINES[routine].propose
     sheet = {**head, **{k: v for k, v in given.items() if not isinstance(v, Mapping)}}
-    instrument = dict(given.get("instrument", {}))
+    instrument, wished = dict(given.get("instrument", {})), given.get("test", {})
     table = _law(routine, sheet)
     try:
-        tests = propose(table, Keys(instrument, "instrument"), sheet["stage"]) if propose else ()
+        tests = (
+            propose(table, Keys(instrument, "instrument"), sheet["stage"], Keys(wished, "test"))
+            if propose
+            else ()
+        )
     except Refused as refused:
-        key = refused.key or ""
-        if key.startswith("instrument."):  # say how it is given
-            key = f"--set {key.removeprefix('instrument.')}" + "=..." * (not refused.evidence)
+        key = (refused.key or "").removeprefix("instrument.").removeprefix("test.")
+        if key:  # say how it is given
+            key = f"--set {key}" + "=..." * (not refused.evidence)
         raise BadInput(refused.template, place=key, **refused.evidence) from None
-    sheet["instrument"] = {"kind": OPEN, "maker": OPEN, "model": OPEN, "serial": OPEN, **instrument}
+    words: dict[str, str] = {}
+    around = _around(routine, words) if ROUTINES[routine].proposed_from else {}
+    identity = dict.fromkeys(("kind", "maker", "model", "serial"), OPEN)
+    sheet["instrument"] = {**around.pop("instrument", identity), **instrument}
     sheet["standards"] = [{"id": OPEN, **given.get("standards", {})}]
-    sheet["environment"] = {"temperature": OPEN, **given.get("environment", {})}
+    environment = around.pop("environment", {"temperature": OPEN})
+    sheet["environment"] = {**environment, **given.get("environment", {})}
+    sheet |= around
     sheet["test"] = [_test(test) for test in tests]
-    clauses = {
-        f"test[{number}]": f"{t(test.name)} · {test.clause}" for number, test in enumerate(tests)
+    for name in instrument:
+        words.pop(f"instrument.{name}", None)
+    words |= _words(sheet)
+    for number, test in enumerate(tests):
+        words[f"test[{number}]"] = f"{t(test.name)} · {test.clause}"
+        for key, ends in test.within.items():
+            if any(ends) and key in sheet["test"][number]:
+                words[f"test[{number}].{key}"] = _between(*ends)
+    return sheet, words
+
+
+def _around(routine: str, words: dict[str, str]) -> dict[str, Any]:
+    """Take what the example has beside tests and standards, emptied; of a list its first table."""
+    emptied = _emptied(_example(routine), "", words)
+    for key in [key for key in words if key.startswith(("test", "standards")) or "." not in key]:
+        del words[key]
+    return {
+        name: value[:1] if is_tables(value) else value
+        for name, value in emptied.items()
+        if name not in ("test", "standards") and isinstance(value, Mapping | list)
     }
-    return sheet, {**clauses, **_words(sheet)}
+
+
+def _between(low: str, high: str) -> str:
+    if not high:
+        return t("{low} or more", low=low)
+    return t("from {low} to {high}", low=low, high=high)
 
 
 def _law(routine: str, sheet: Mapping[str, Any]) -> LegalTable:
@@ -91,11 +125,7 @@ def _from_example(
     routine: str, head: dict[str, Any], given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Empty the routine's example; what stood there becomes the comment beside the key."""
-    file = EXAMPLES / f"{routine}.toml"
-    try:
-        example = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise BadInput("cannot read {file}: {why}", file=file, why=error) from None
+    example = _example(routine)
     words: dict[str, str] = {}
     sheet = {**_emptied(example, "", words), **head}
     for key in (*head, "table"):
@@ -114,6 +144,14 @@ def _from_example(
     return sheet, {**_words(sheet), **words}
 
 
+def _example(routine: str) -> dict[str, Any]:
+    file = EXAMPLES / f"{routine}.toml"
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise BadInput("cannot read {file}: {why}", file=file, why=error) from None
+
+
 def _emptied(table: Mapping[str, Any], place: str, words: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in table.items():
@@ -124,8 +162,11 @@ def _emptied(table: Mapping[str, Any], place: str, words: dict[str, str]) -> dic
             found[name] = [
                 _emptied(entry, f"{key}[{number}]", words) for number, entry in enumerate(value)
             ]
-        elif isinstance(value, bool) or (name in _KEPT and not isinstance(value, list)):
+        elif place.startswith("test[") and name in _KEPT and not isinstance(value, list):
             found[name] = value
+        elif isinstance(value, bool):  # an answer that nobody gave yet
+            found[name] = OPEN
+            words[key] = "true | false"
         else:
             many = isinstance(value, list)
             found[name] = [OPEN] * len(value) if many else OPEN
@@ -154,6 +195,18 @@ def _words(sheet: Mapping[str, Any]) -> dict[str, str]:
         "extra_load": t("what was added"),
         "visible": t("true or false: it moved visibly"),
         "displacement": t("how far it moved, for example 5 mm"),
+        "reference": t("by the reference, not yet corrected"),
+        "reading": t("on the neck, from the mark: above it is more"),
+        "start": t("reading of the meter before the run"),
+        "end": t("reading of the meter after the run"),
+        "volume": t("volume that is aimed at"),
+        "measure_temperature": t("of the liquid in the test measure"),
+        "meter_temperature": t("of the liquid at the meter"),
+        "tank_temperature": t("of the water in the tank"),
+        "drip_time": t("how long it dripped, for example 30 s"),
+        "wetted": "true | false",
+        "passed": "true | false",
+        "comparator": t("its id"),
     }
     for number, test in enumerate(sheet.get("test", ())):
         open_keys = (

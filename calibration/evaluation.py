@@ -23,10 +23,13 @@ from calibration.routines import (
     general,
     length_measure,
     volume,
+    volume_blank,
+    water_blank,
     water_meter,
     weighing,
     weighing_blank,
     weights,
+    weights_blank,
 )
 from calibration.sheet import Sheet
 from calibration.sheet_keys import Keys
@@ -55,8 +58,13 @@ class Routine:
     """Where the law asks for standards three times as good."""
     rule: DecisionRule = DecisionRule.SIMPLE_ACCEPTANCE
     """What an uncertainty does to the limits."""
-    propose: Callable[[LegalTable, Keys, str], tuple[BlankTest, ...]] | None = None
-    """Tests that the law wants of an ``[instrument]`` at a stage; None: nobody proposes them yet."""
+    propose: Callable[[LegalTable, Keys, str, Keys], tuple[BlankTest, ...]] | None = None
+    """Tests that the law wants of an ``[instrument]`` at a stage, as somebody wishes them done.
+
+    None: no source says at which points.
+    """
+    proposed_from: tuple[str, ...] = ()
+    """Characteristics one of which is given before tests can be proposed; none: they always are."""
 
 
 ROUTINES: Mapping[str, Routine] = MappingProxyType(
@@ -68,12 +76,33 @@ ROUTINES: Mapping[str, Routine] = MappingProxyType(
             propose=weighing_blank.blank_tests,
         ),
         "weights": Routine(
-            ("r111",), weights.weights_findings, weights.STANDARDS_CLAUSE, DecisionRule.R111
+            ("r111",),
+            weights.weights_findings,
+            weights.STANDARDS_CLAUSE,
+            DecisionRule.R111,
+            propose=weights_blank.blank_tests,
+            proposed_from=("class", "nominal"),
         ),
-        "volume-meter": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
-        "fuel-dispenser": Routine(("r117",), volume.volume_findings, volume.STANDARDS_CLAUSE),
+        "volume-meter": Routine(
+            ("r117",),
+            volume.volume_findings,
+            volume.STANDARDS_CLAUSE,
+            propose=volume_blank.blank_meter,
+            proposed_from=("qmin", "qmax"),
+        ),
+        "fuel-dispenser": Routine(
+            ("r117",),
+            volume.volume_findings,
+            volume.STANDARDS_CLAUSE,
+            propose=volume_blank.blank_dispenser,
+            proposed_from=("qmin", "qmax"),
+        ),
         "water-meter": Routine(
-            ("r49",), water_meter.water_meter_findings, water_meter.STANDARDS_CLAUSE
+            ("r49",),
+            water_meter.water_meter_findings,
+            water_meter.STANDARDS_CLAUSE,
+            propose=water_blank.blank_tests,
+            proposed_from=("q3", "ratio"),
         ),
         "capacity-measure": Routine(
             ("r120", "r138"),

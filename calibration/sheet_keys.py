@@ -59,6 +59,11 @@ class Keys:
                     known=", ".join(known),
                 )
 
+    def nothing(self) -> None:
+        """Refuse every key."""
+        for name in self._given:
+            raise Refused("this key is not known here.", key=self.path(str(name)))
+
     def text(self, name: str) -> str:
         """Take a text that must be there."""
         value = self.optional_text(name)
@@ -150,6 +155,13 @@ class Keys:
         require_kind(value, unit, self.path(name))
         if value.magnitude <= 0:
             raise Refused("{value} is not more than 0.", key=self.path(name), value=value)
+        return value
+
+    def needed(self, name: str, unit: str) -> Quantity:
+        """Take a quantity above 0 of the same kind as ``unit`` that must be there."""
+        value = self.positive(name, unit, None)
+        if value is None:
+            raise Refused("this key is missing.", key=self.path(name))
         return value
 
     def column(self, name: str, check: Check) -> tuple[Quantity, ...]:

@@ -16,6 +16,10 @@ from calibration.sheet_keys import Keys
 
 _TOP = ("stage", "date", "table", "setting")
 """Keys that are the sheet's own and not the instrument's."""
+_OF_TESTS = ("method", "nominal", "cycle", "volume")
+"""Keys that say how tests are to be done; every other one is the instrument's."""
+_WHOLE = ("displays",)
+"""Keys whose value is a whole number."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -49,5 +53,9 @@ def _given(pairs: Sequence[str]) -> dict[str, Any]:
             given[key] = Keys({"date": text}, "").date("date") if key == "date" else text
             continue
         table, _, name = key.rpartition(".")
+        if key in _OF_TESTS:
+            table = "test"
+        if name in _WHOLE and text.isdecimal():
+            value = int(text)
         given.setdefault(table or "instrument", {})[name] = value
     return given

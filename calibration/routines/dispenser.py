@@ -4,7 +4,7 @@ Knows which tests the law wants of a fuel dispenser, from the requirements of it
 know a limit: where table and national settings state none, what was observed is not judged.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
 from typing import Any
@@ -69,7 +69,7 @@ def dispensed(body: MeterSheet, table: LegalTable, curve: LimitCurve) -> Dispens
             continue
         found.provisional |= stated["confidence"] in PROVISIONAL
         found.tests.append(_drafted(test, stated, curve))
-    found.lacking += _missing(body, table, wanted)
+    found.lacking += _missing(body, table)
     return found
 
 
@@ -178,20 +178,26 @@ def _checked(test: VisualCheck, clause: str) -> DraftTest:
     return DraftTest(test.name, (point,), conditions={"clause": clause, **remark})
 
 
-def _missing(body: MeterSheet, table: LegalTable, wanted: Mapping[str, Any]) -> Iterator[Reason]:
-    present = {test.name for test in body.further}
-    names: Sequence[str] = [*wanted.get("tests", ())]
-    if _requirement(table, _LIMIT_OF["front_back"]) and body.instrument.displays != 1:
-        names = [*names, "front_back"]
+def wanted_tests(
+    table: LegalTable, displays: int | None, *, price: bool
+) -> Iterator[tuple[str, str]]:
+    """List the tests that are wanted of a dispenser beside its errors, with the clause of each."""
+    names = list(_requirement(table, "fuel_dispenser").get("tests", ()))
+    if _requirement(table, _LIMIT_OF["front_back"]) and displays != 1:
+        names.append("front_back")
     for name in names:
-        if name == "price" and not body.instrument.price:
-            continue
+        if name != "price" or price:
+            yield name, str(_requirement(table, _LIMIT_OF.get(name, name)).get("clause", "-"))
+
+
+def _missing(body: MeterSheet, table: LegalTable) -> Iterator[Reason]:
+    present = {test.name for test in body.further}
+    for name, clause in wanted_tests(table, body.instrument.displays, price=body.instrument.price):
         if name not in present:
-            clause = _requirement(table, _LIMIT_OF.get(name, name)).get("clause", "-")
             yield Reason(
                 "test-missing",
                 "test {test} is missing ({clause}).",
-                {"test": name, "clause": str(clause)},
+                {"test": name, "clause": clause},
             )
 
 

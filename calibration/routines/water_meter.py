@@ -58,7 +58,7 @@ class Limit:
 def water_meter_findings(case: Case[WaterMeterSheet]) -> Findings:
     """Draft every flow rate with errors, limits and what is lacking."""
     curve = _curve(case, None, "")
-    ranges = flow_ranges(case, curve)
+    ranges = flow_ranges(case.table, case.body.instrument.q3, curve)
     tests: list[DraftTest] = []
     realised: list[Realised] = []
     volumes: list[ActualVolume] = []

@@ -15,6 +15,7 @@ from calibration.calibration_curve import rounded_exactly
 from calibration.case import Case
 from calibration.draft import DraftPoint, DraftTest
 from calibration.edition import PROVISIONAL
+from calibration.legal_table import LegalTable
 from calibration.limit_curve import LimitCurve, said
 from calibration.mpe import accuracy_class_of
 from calibration.refusal import Refused
@@ -56,16 +57,16 @@ class Ruled:
     """A number of low confidence decided."""
 
 
-def flow_ranges(case: Case[WaterMeterSheet], curve: LimitCurve) -> tuple[FlowRange, ...]:
+def flow_ranges(table: LegalTable, q3: Quantity, curve: LimitCurve) -> tuple[FlowRange, ...]:
     """List the flow rates of initial verification; they are wanted at every stage."""
     places = {
         "q1": Fraction(curve.least),
         "q2": Fraction(curve.bounds[0]),
-        "q3": case.body.instrument.q3.exactly(RATE),
+        "q3": q3.exactly(RATE),
     }
     return tuple(
         FlowRange(name, places[name] * Fraction(low), places[name] * Fraction(high))
-        for name, low, high in _stated(case, "flow_rates")["initial"]
+        for name, low, high in _stated(table, "flow_rates")["initial"]
     )
 
 
@@ -80,7 +81,7 @@ def flow_rates_tested(case: Case[WaterMeterSheet], ranges: Sequence[FlowRange]) 
                 "name": wanted.name.upper(),
                 "low": _rate(wanted.low),
                 "high": _rate(wanted.high),
-                "clause": _clause(case, "flow_rates"),
+                "clause": clause_of(case.table, "flow_rates"),
             },
         )
         for wanted in ranges
@@ -91,14 +92,14 @@ def flow_rates_tested(case: Case[WaterMeterSheet], ranges: Sequence[FlowRange]) 
     if run == [name for name in order if name in run]:
         return Ruled(lacking)
     names = {"order": ", ".join(name.upper() for name in order)}
-    values = {**names, "clause": _clause(case, "order")}
+    values = {**names, "clause": clause_of(case.table, "order")}
     template = "the flow rates were not run in the order {order} ({clause})."
     return Ruled(lacking, (Reason("flow-rate-order", template, values),))
 
 
 def scale_resolved(case: Case[WaterMeterSheet], curve: LimitCurve) -> Ruled:
     """Want the scale fine enough: one interval within p % of the volume of some hours at Q1."""
-    instrument, stated = case.body.instrument, _stated(case, "resolution")
+    instrument, stated = case.body.instrument, _stated(case.table, "resolution")
     percent = stated["percent"][accuracy_class_of(case.table, instrument.accuracy_class)]
     volume = Fraction(curve.least) * Fraction(stated["hours"]) * _LITRES
     largest = volume * Fraction(percent) / 100
@@ -113,7 +114,7 @@ def scale_resolved(case: Case[WaterMeterSheet], curve: LimitCurve) -> Ruled:
             "largest": f"{said(_bound(largest))} L",
             "percent": percent,
             "hours": stated["hours"],
-            "clause": _clause(case, "resolution"),
+            "clause": clause_of(case.table, "resolution"),
         },
     )
     return Ruled((reason,), provisional=stated["confidence"] in PROVISIONAL)
@@ -121,7 +122,7 @@ def scale_resolved(case: Case[WaterMeterSheet], curve: LimitCurve) -> Ruled:
 
 def temperatures_in_class(case: Case[WaterMeterSheet]) -> Ruled:
     """Want the water within the temperatures for which the meter is made."""
-    stated, name = _stated(case, "temperature_class"), case.body.instrument.temperature_class
+    stated, name = _stated(case.table, "temperature_class"), case.body.instrument.temperature_class
     if name is not None and name not in stated["upto"]:
         raise Refused(
             "{value!r} is none of {known}.",
@@ -145,7 +146,7 @@ def temperatures_in_class(case: Case[WaterMeterSheet]) -> Ruled:
             "low": str(low),
             "high": str(high),
             "name": known,
-            "clause": _clause(case, "temperature_class"),
+            "clause": clause_of(case.table, "temperature_class"),
         }
         if name is None:
             template = (
@@ -180,7 +181,7 @@ def same_sign(case: Case[WaterMeterSheet], tests: Sequence[DraftTest], *, comple
     values = {
         "share": f"{printed:f} %",
         "largest": f"{said(upper)} %",
-        "clause": _clause(case, "same_sign"),
+        "clause": clause_of(case.table, "same_sign"),
     }
     failure = Reason(
         "same-sign",
@@ -207,7 +208,7 @@ def same_sign(case: Case[WaterMeterSheet], tests: Sequence[DraftTest], *, comple
         lower=None,
         upper=upper if isinstance(upper, Decimal) else printed,
         unit=PERCENT,
-        clause=_clause(case, "same_sign"),
+        clause=clause_of(case.table, "same_sign"),
         conforms=conforms,
         failure=failure,
     )
@@ -225,7 +226,7 @@ def dripped(case: Case[WaterMeterSheet], test: WaterMeterTest, tank: Standard | 
     if wanted is None and stated is not None:
         small = _content(test, tank) <= parse_quantity(stated["small_upto"]).exactly("L")
         wanted = parse_quantity(stated["small" if small else "larger"])
-        clause = _clause(case, "drip_time")
+        clause = clause_of(case.table, "drip_time")
     if wanted is None:
         return Ruled()
     values = {"flow_rate": str(test.flow_rate), "wanted": str(wanted), "clause": clause}
@@ -263,23 +264,23 @@ def recorded(case: Case[WaterMeterSheet]) -> Iterator[Reason]:
         yield Reason(
             "starting-flow-rate-missing",
             "starting_flow_rate is recorded for DN {dn} and is not stated ({clause}).",
-            {"dn": str(dn), "clause": _clause(case, "recorded")},
+            {"dn": str(dn), "clause": clause_of(case.table, "recorded")},
         )
 
 
-def _stated(case: Case[WaterMeterSheet], name: str) -> Mapping[str, Any]:
-    requirements: Mapping[str, Any] = case.table.rules["requirement"]
+def _stated(table: LegalTable, name: str) -> Mapping[str, Any]:
+    requirements: Mapping[str, Any] = table.rules["requirement"]
     if name not in requirements:
-        raise Refused("{table} states no {name}.", table=case.table.name, name=name)
+        raise Refused("{table} states no {name}.", table=table.name, name=name)
     stated: Mapping[str, Any] = requirements[name]
     return stated
 
 
-def _clause(case: Case[WaterMeterSheet], name: str) -> str:
+def clause_of(table: LegalTable, name: str) -> str:
     """Name a requirement's clause, with the table where it is the table's own."""
-    settings = case.table.settings
+    settings = table.settings
     own = settings is None or name not in settings.stated.get("requirement", {})
-    clause = str(_stated(case, name)["clause"])
+    clause = str(_stated(table, name)["clause"])
     return f"R 49-1 {clause}" if own else f"{settings.name if settings else ''}: {clause}"
 
 

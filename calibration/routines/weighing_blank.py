@@ -22,8 +22,11 @@ _BY_EYE = {
 """Columns of tests whose outcome is seen, not displayed."""
 
 
-def blank_tests(table: LegalTable, instrument: Keys, stage: str) -> tuple[BlankTest, ...]:
+def blank_tests(
+    table: LegalTable, instrument: Keys, stage: str, wished: Keys
+) -> tuple[BlankTest, ...]:
     """Propose every test that the law wants of an instrument; a Refused names what is missing."""
+    wished.nothing()
     scale = read_instrument(instrument)
     return tuple(_blank(test, scale) for test in proposed_tests(table, scale, stage))
 

@@ -45,8 +45,6 @@ from calibration.verification import Reason
 _DIFFERENCES: Mapping[str, Callable[[Counts], CycleDifferences]] = MappingProxyType(
     {ABBA: abba_differences, ABA: aba_differences, SERIES: series_differences}
 )
-_COLUMN = MappingProxyType({ABBA: "ABBA", ABA: "ABA", SERIES: "AB1_BnA"})
-"""How the table of cycles calls them."""
 _SENSITIVITY = "sensitivity of the comparator"
 _MAGNETISM = "magnetism of the weights"
 
@@ -147,8 +145,7 @@ def _factor(test: WeightTest) -> Fraction:
 
 
 def _cycles_lacking(test: WeightTest, law: WeightClass) -> list[Reason]:
-    least = law.asks("cycles")[_COLUMN[test.cycle]]
-    wanted = least[law.name] if law.name in least else least[law.name[0]]
+    wanted = law.fewest_cycles(test.cycle)
     if test.cycles >= wanted:
         return []
     values = {

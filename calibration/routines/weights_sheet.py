@@ -202,7 +202,7 @@ def _test(keys: Keys, material: Material, comparators: Mapping[str, Comparator])
             cycle=cycle,
             count=len(identification),
         )
-    columns = _columns(cycle, len(identification))
+    columns = columns_of(cycle, len(identification))
     keys.only(
         *("name", "nominal", "identification", "cycle", *columns, "reference", "comparator"),
         *(*_MATERIAL, *_SPREAD, *_SENSITIVITY, "buoyancy_limit", *AIR),
@@ -227,7 +227,7 @@ def _test(keys: Keys, material: Material, comparators: Mapping[str, Comparator])
     )
 
 
-def _columns(cycle: str, weights: int) -> tuple[str, ...]:
+def columns_of(cycle: str, weights: int) -> tuple[str, ...]:
     """Name the columns of a cycle in the order of weighing."""
     if cycle == ABBA:
         return ("A1", "B1", "B2", "A2")
