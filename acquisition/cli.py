@@ -90,8 +90,14 @@ def _parser() -> argparse.ArgumentParser:
             "doctor",
             t("check configuration, instruments, broker, store, clock and disk"),
             "tera doctor\n  tera doctor --commission rtu:///dev/ttyUSB0 --set map=tuf-2000 "
-            "--value 'totalizer_1=12345.67 m³'",
+            "--value 'totalizer_1=12345.67 m³'\n  tera doctor --probe /dev/ttyUSB0\n"
+            "  tera doctor --probe tcp://192.168.1.60:502",
         )
+    )
+    doctor.add_argument(
+        "--probe",
+        metavar="PORT",
+        help=t("find out what is connected to this port, within 30 s, and print its configuration"),
     )
     doctor.add_argument(
         "--commission",

@@ -92,12 +92,7 @@ def open_link(
     port: str, *, baudrate: int = 9600, framing: str = "8N1", capture: Tee | None = None
 ) -> "SerialLink":
     """Describe the link to a port; nothing is opened yet."""
-    match = re.fullmatch(r"([78])([NEO])([12])", framing)
-    if match is None:
-        raise BadDriverSettings(
-            "{framing} is no framing: write data bits, parity and stop bits as in 8E1.",
-            framing=framing,
-        )
+    match = _framing(framing)
     if baudrate not in serial.Serial.BAUDRATES:
         raise BadDriverSettings(
             "{baudrate} is no speed: write the baud rate as in 19200.", baudrate=baudrate
@@ -109,6 +104,16 @@ def open_link(
             "{port} is no serial port: write a device path or socket://host:port.", port=port
         )
     return SerialLink(port, baudrate, match[1], match[2], match[3], capture)
+
+
+def _framing(text: str) -> re.Match[str]:
+    match = re.fullmatch(r"([78])([NEO])([12])", text)
+    if match is None:
+        raise BadDriverSettings(
+            "{framing} is no framing: write data bits, parity and stop bits as in 8E1.",
+            framing=text,
+        )
+    return match
 
 
 class SerialLink:
@@ -204,6 +209,27 @@ class SerialLink:
             port.close()
             raise
         return port
+
+    async def tune(self, baudrate: int, framing: str) -> None:
+        """Set another speed and framing, on the open line too; what came before is thrown away."""
+        match = _framing(framing)
+        self._baudrate, self._bits = baudrate, int(match[1])
+        self._parity, self._stop = match[2], int(match[3])
+        port = self._port
+        if not isinstance(port, serial.Serial):
+            return
+        try:
+            await asyncio.to_thread(self._set, port)
+        except (OSError, ValueError, termios.error) as error:
+            raise self._gone(str(error)) from error
+
+    def _set(self, port: serial.Serial) -> None:
+        changed: dict[str, object] = {"baudrate": self._baudrate, "stopbits": self._stop}
+        if not is_pty(self.address):
+            changed |= {"bytesize": self._bits, "parity": self._parity}
+        port.apply_settings(changed)
+        _wait_for_bytes(port.fileno())
+        port.reset_input_buffer()
 
     def _not_opened(self, error: Exception) -> LinkLost:
         number = getattr(error, "errno", None)

@@ -43,6 +43,10 @@ _ROUTINE_TABLES = {"nawi": "r76", "volume-meter": "r117"}
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.probe is not None:
+        from acquisition import probing
+
+        return probing.main(arguments)
     if arguments.commission is not None:
         from acquisition.commands import commission
 

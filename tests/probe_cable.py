@@ -1,0 +1,232 @@
+"""A serial cable for tests of the probe: a UART at each end, so that speeds and framings matter.
+
+A pty has neither; here bytes become bits at the speed of one end and bytes again at the speed of
+the other, as they would on copper. ``VirtualLine`` has a clock of its own and needs no waiting;
+``Cable`` is a real pty whose speed is what the program under test has set on it.
+"""
+
+import asyncio
+import os
+import termios
+import tty
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from drivers.codecs.codec import Codec
+from drivers.codecs.request_reader import RequestReader
+from drivers.indication import Condition
+from drivers.modbus_wire import Outcome, Reply
+from drivers.probe_plan import Ask, Hear, Send, Tune
+from drivers.probe_search import Search
+from drivers.simulated_speech import Speech
+
+SILENT = Reply(Outcome.SILENCE, (), 0, "silent", 0, 0)
+_SPEEDS = {getattr(termios, f"B{n}"): n for n in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}  # fmt: skip
+
+
+def bits(data: bytes, framing: str) -> list[int]:
+    """Return the levels of a line that carries these bytes, one per bit."""
+    width, parity, stops = int(framing[0]), framing[1], int(framing[2])
+    levels = []
+    for byte in data:
+        character = [byte >> n & 1 for n in range(width)]
+        odd = sum(character) % 2
+        check = {"N": [], "E": [odd], "O": [1 - odd]}[parity]
+        levels += [0, *character, *check, *[1] * stops]
+    return levels
+
+
+def received(levels: list[int], sent_at: int, speed: int, framing: str) -> bytes:
+    """Return what a UART makes of the levels: one sample in the middle of each of its bits.
+
+    A character with a wrong parity or without its stop bit is lost, as the strictest of them do.
+    """
+    width, parity = int(framing[0]), framing[1]
+    heard, at, count = bytearray(), 0, len(levels)
+
+    def level(when: int) -> int:  # in half bits of the receiver
+        place = when * sent_at // (2 * speed)
+        return levels[place] if place < count else 1
+
+    while at < count:
+        if levels[at]:
+            at += 1
+            continue
+        began = -(-at * 2 * speed // sent_at)
+        samples = [level(began + 2 * n + 1) for n in range(2 + width + (parity != "N"))]
+        if samples[0]:
+            at += 1
+            continue
+        byte = sum(bit << n for n, bit in enumerate(samples[1 : width + 1]))
+        check = sum(samples[1:-1]) % 2
+        if samples[-1] and (parity == "N" or check == (parity == "O")):
+            heard.append(byte)
+        at = (began + 2 * len(samples) - 1) * sent_at // (2 * speed)
+        while at < count and not levels[at]:  # the line must rise before it can fall
+            at += 1
+    return bytes(heard)
+
+
+def carried(data: bytes, sent_at: int, sent_as: str, speed: int, framing: str) -> bytes:
+    """Return what comes of bytes between two ends of a cable."""
+    return received(bits(data, sent_as), sent_at, speed, framing)
+
+
+@dataclass
+class FarEnd:
+    """An instrument as the virtual line knows it."""
+
+    codec: Codec
+    baudrate: int = 9600
+    framing: str = "8N1"
+    every: float | None = None
+    """Sends without being asked so often [s]; None waits for requests."""
+    takes: float = 0.1
+    """How long it thinks before it answers [s]."""
+    loads: tuple[str, ...] = ("12.345", "12.350", "0.250")
+    strict: bool = True
+    """Whether it throws away what has a wrong parity."""
+
+    def frames(self) -> Iterator[bytes]:
+        """Give the frames of its loads, without end."""
+        known = list(self.codec.units.values())
+        unit = "kg" if "kg" in known else known[0]
+        speech = Speech(self.codec, unit, Decimal("0.005"))
+        while True:
+            for load in self.loads:
+                shown = speech.weight(Decimal(load), Condition.STABLE)
+                yield speech.frame(shown) or b""
+
+
+class VirtualLine:
+    """A line with its own clock between a search and an instrument."""
+
+    def __init__(self, far: FarEnd | None = None, noise: bytes = b"") -> None:
+        self.now = 0.0
+        self.sent: list[tuple[int, str, bytes]] = []
+        """Everything that the search sent: speed, framing of the port, bytes."""
+        self.understood: list[bytes] = []
+        """The requests that the instrument made out."""
+        self._far, self._noise = far, noise
+        self._port = (9600, "8N1")
+        self._coming: list[tuple[float, bytes]] = []
+        if far is not None:
+            self._frames = far.frames()
+            self._reader = RequestReader(far.codec.requests)
+            self._next = far.every or 0.0
+
+    def left(self, budget: float = 30.0) -> float:
+        """Say how much of the budget is left [s]."""
+        return budget - self.now
+
+    def run(self, search: Search) -> None:
+        """Do the steps of a search until it ends or its time is up."""
+        steps = search.steps()
+        try:
+            action: Any = next(steps)
+            while search.left() > 0:
+                action = steps.send(self._do(action))
+        except StopIteration:
+            return
+        search.out_of_time = True
+
+    def _do(self, action: Any) -> Any:
+        match action:
+            case Tune():
+                self._port = (action.baudrate, action.framing)
+                self._coming = [(at, data) for at, data in self._coming if at > self.now]
+            case Send():
+                self._send(action.data)
+            case Hear():
+                return self._hear(action)
+            case Ask():
+                self.now += action.wait
+                return SILENT
+        return b""
+
+    def _send(self, data: bytes) -> None:
+        self.sent.append((*self._port, data))
+        self.now += len(data) * 10 / self._port[0]
+        far = self._far
+        if far is None or far.every is not None:
+            return
+        framing = far.framing if far.strict else "8N1"
+        heard = carried(data, *self._port, far.baudrate, framing)
+        heard = heard if far.strict else bytes(b & 0x7F for b in heard)
+        for wish in self._reader.feed(heard):
+            self.understood.append(wish.request)
+            if wish.kind == "poll":
+                frame = next(self._frames)
+                after = far.takes + len(frame) * 10 / far.baudrate
+                self._coming.append((self.now + after, frame))
+
+    def _hear(self, hear: Hear) -> bytes:
+        end = self.now + hear.seconds
+        far = self._far
+        while far is not None and far.every is not None and self._next <= end:
+            if self._next > self.now:
+                self._coming.append((self._next, next(self._frames)))
+            self._next += far.every
+        data = self._noise if hear.seconds > 1 else b""
+        for at, frame in sorted(self._coming):
+            if at > end or far is None:
+                break
+            self.now = max(self.now, at)
+            data += carried(frame, far.baudrate, far.framing, *self._port)
+            self._coming.remove((at, frame))
+            if hear.enough is not None and hear.enough(data):
+                end = min(end, self.now + hear.settle)
+        self.now = end
+        return data
+
+
+class Cable:
+    """A real pty whose far end is a UART of this speed and framing, joined to a TCP port."""
+
+    def __init__(self, baudrate: int, framing: str) -> None:
+        self.baudrate, self.framing = baudrate, framing
+        self.heard = bytearray()
+        """Everything that the program under test sent, as it left."""
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path = os.ttyname(self._slave)
+        self._writer: asyncio.StreamWriter | None = None
+
+    def _speed(self) -> int:
+        return _SPEEDS[termios.tcgetattr(self._slave)[4]]
+
+    def _sent(self) -> None:
+        data = os.read(self._master, 4096)
+        self.heard += data
+        if self._writer is not None:
+            self._writer.write(carried(data, self._speed(), "8N1", self.baudrate, self.framing))
+
+    async def _answered(self, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(4096):
+            there = carried(data, self.baudrate, self.framing, self._speed(), "8N1")
+            try:
+                os.write(self._master, there)
+            except BlockingIOError:  # nobody reads: a wire loses it too
+                continue
+
+    @asynccontextmanager
+    async def to(self, address: str) -> AsyncIterator["Cable"]:
+        """Join it to an instrument at ``socket://host:port``."""
+        host, _, port = address.removeprefix("socket://").rpartition(":")
+        reader, self._writer = await asyncio.open_connection(host, int(port))
+        asyncio.get_running_loop().add_reader(self._master, self._sent)
+        task = asyncio.create_task(self._answered(reader))
+        try:
+            yield self
+        finally:
+            asyncio.get_running_loop().remove_reader(self._master)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._writer.close()
+            await self._writer.wait_closed()
+            os.close(self._master)
+            os.close(self._slave)
