@@ -1,5 +1,6 @@
 """What `tera doctor` says of the way of a verdict: keys of receipts, and orders that wait."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from acquisition.faults import sentence
 from acquisition.finding import Finding
 from acquisition.language import t
 from acquisition.station import is_trial, unknown_instruments
+from broker.examination import examine
 from broker.failure import BrokerError
 from broker.keyring import in_charge, read_keys, today
 from broker.outbox import Outbox
+from broker.salvage import kept_aside
 
 _SOON = timedelta(days=30)
 
@@ -52,6 +55,56 @@ def _own(folder: Path) -> Finding:
     return Finding(
         what, "ok", t("{key} signs until {day}", key=pair.known.id, day=pair.known.valid_until)
     )
+
+
+async def damage_findings(outbox: Path, *, at_work: bool) -> list[Finding]:
+    """Say whether the outbox is damaged, was damaged before, or has records without bytes.
+
+    An outbox at work was examined when the work began.
+    """
+    what = t("damage of the outbox")
+    try:
+        why = None if at_work else await asyncio.to_thread(examine, outbox)
+        lost = [] if why is not None else await _lost(outbox)
+    except BrokerError:
+        return []  # the outbox has a finding of its own
+    if why is not None:
+        advice = t("start the station: it recovers what can be read and keeps the damaged files")
+        return [Finding(what, "fault", t("damaged: {why}", why=why), advice)]
+    findings = []
+    if aside := kept_aside(outbox):
+        day = aside[0].name.rpartition("-")[2][:8]
+        text = t(
+            "it was damaged {count} times, the last time on {day}; the files are kept in {folder}",
+            count=len(aside),
+            day=f"{day[:4]}-{day[4:6]}-{day[6:]}",
+            folder=aside[0],
+        )
+        advice = t("keep the folder for whoever examines it, or delete it once nobody needs it")
+        findings.append(Finding(what, "note", text, advice))
+    if lost:
+        bench, number, kind = lost[0]
+        text = t(
+            "{count} records lost their bytes, the first is the {kind} of number {number} of bench"
+            " {bench}",
+            count=len(lost),
+            kind=t(kind),
+            number=number,
+            bench=bench,
+        )
+        advice = t("look for them at the records system; what is not there must be verified again")
+        findings.append(Finding(what, "fault", text, advice))
+    return findings
+
+
+async def _lost(path: Path) -> list[tuple[str, int, str]]:
+    if not path.exists():  # noqa: ASYNC240 - one look at a local disk
+        return []
+    outbox = await Outbox.open(path)
+    try:
+        return await outbox.lost()
+    finally:
+        await outbox.close()
 
 
 async def order_findings(settings: Station) -> list[Finding]:

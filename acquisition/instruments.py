@@ -1,6 +1,7 @@
 """From settings to a driver on a line: the only place that knows which driver a name means."""
 
 import re
+import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,18 @@ from typing import Any, Protocol
 
 from acquisition.config import SIMULATED, Instrument
 from acquisition.faults import BadInput
+from acquisition.journal import Journal
 from drivers.capture import Capture
 from drivers.codecs import kind_named
+from drivers.errors import BadDriverSettings
 from drivers.indication import Indication, Origin
 from drivers.link import Link, open_link
 from drivers.modbus import RegisterBus
 from drivers.modbus_manners import UnitManners
 from drivers.scale import Scale
 from drivers.transmitter import Bus, Transmitter
+
+log = Journal(__name__)
 
 
 class Driver(Protocol):
@@ -79,7 +84,7 @@ class Lines:
             file = self._folder / f"{name}.capture"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._captures[port] = Capture(file, keep=self._megabytes // 8)
+                self._captures[port] = _capture(file, keep=self._megabytes // 8)
             except OSError as error:
                 raise BadInput(
                     "cannot write {file}: {why}",
@@ -127,6 +132,32 @@ class Lines:
             await bus.aclose()
         for capture in self._captures.values():
             capture.close()
+
+
+def _capture(file: Path, *, keep: int) -> Capture:
+    """Open a capture in our own folder; what is damaged is put aside and never in the way."""
+    try:
+        capture = Capture(file, keep=keep)
+    except BadDriverSettings:  # its first bytes are damaged
+        aside = file.with_name(f"{file.name}.damaged-{time.time_ns()}")
+        file.rename(aside)
+        capture = Capture(file, keep=keep)
+        capture.damaged = aside
+    if capture.damaged is not None:
+        log.warning(
+            "the capture {file} was damaged: it is kept as {aside}, and a new one is begun",
+            event="capture_damaged",
+            file=file,
+            aside=capture.damaged.name,
+        )
+    elif capture.cut:
+        log.info(
+            "the capture {file} ended in the middle of a record: {count} bytes were cut off",
+            event="capture_cut",
+            file=file,
+            count=capture.cut,
+        )
+    return capture
 
 
 def make_driver(settings: Instrument, port: str, lines: Wiring) -> Driver:

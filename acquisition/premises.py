@@ -1,27 +1,35 @@
 """What must be so before a station begins: room on the disk, descriptors, nobody else on its benches.
 
+An outbox that was damaged is mended first, and what was found is said.
+
 Each fault is one sentence that says what to do. Knows the files beside the outbox: a lock for each
 bench, and the computer that the outbox belongs to.
 """
 
 import errno
 import fcntl
+import re
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from acquisition.config import Station
 from acquisition.faults import Abandoned, BadInput
+from acquisition.journal import Journal
 from acquisition.machine import UNKNOWN, machine_id
 from broker.failure import OutboxFailed
+from broker.salvage import Lost, Mended, mend
+
+log = Journal(__name__)
 
 _LEAST_SPACE = 1_000_000
 """Free disk [byte] that one run and the outbox itself need at least."""
 _FILES = 64
 """Descriptors that any station needs; and what one instrument and one bench add at most."""
 _FILES_OF_INSTRUMENT, _FILES_OF_BENCH = 6, 4
+_SHAPE_OF_ID = re.compile("[0-9a-f]{16}")
 
 
 @contextmanager
@@ -44,6 +52,9 @@ def premises(settings: Station, *, take_over: bool = False, ours: bool = True) -
             raise _refusal(outbox, error) from None
         if shutil.disk_usage(outbox.parent).free < _LEAST_SPACE:
             raise _full(outbox)  # SQLite would only speak of an input/output error
+        mended = mend(outbox)
+        if mended is not None:
+            _say(mended)
         yield
 
 
@@ -91,7 +102,7 @@ def _on_its_computer(outbox: Path, take_over: bool) -> None:
     noted = note.read_text("utf-8", "replace").strip() if note.exists() else ""
     if noted == own:
         return
-    if noted and outbox.exists() and not take_over:
+    if _SHAPE_OF_ID.fullmatch(noted) and outbox.exists() and not take_over:
         raise Abandoned(
             "{file} was copied from another computer, which may still be at work: two stations with one"
             " identity give one number to two verdicts; if the other one is out of service, start here"
@@ -99,6 +110,53 @@ def _on_its_computer(outbox: Path, take_over: bool) -> None:
             file=outbox,
         )
     note.write_text(own + "\n", "utf-8")
+
+
+def _say(mended: Mended) -> None:
+    """Say that the outbox was damaged, what is left of it, and by its number all that is not."""
+    log.error(
+        "the outbox was damaged ({why}): {kept} records are whole again, {count} are lost;"
+        " the damaged files are kept in {folder}",
+        event="outbox_mended",
+        why=mended.why,
+        kept=mended.kept,
+        count=len(mended.lost),
+        folder=mended.aside,
+    )
+    for (bench, kind), numbers in _by_bench(mended.lost, stored=False).items():
+        log.error(
+            "bench {bench}: the {kind} of number {number} is lost with the damaged outbox: look"
+            " for it at the records system, or verify again",
+            event="record_lost",
+            bench=bench,
+            kind=kind,
+            number=numbers,
+        )
+    for (bench, kind), numbers in _by_bench(mended.lost, stored=True).items():
+        log.warning(
+            "bench {bench}: the {kind} of number {number} is gone here; the records system has it",
+            event="record_gone_here",
+            bench=bench,
+            kind=kind,
+            number=numbers,
+        )
+
+
+def _by_bench(lost: Iterable[Lost], *, stored: bool) -> dict[tuple[str, str], str]:
+    """Write the numbers of lost records down, stretches of them as "3-7"."""
+    numbers: dict[tuple[str, str], list[list[int]]] = {}
+    for one in sorted(lost, key=lambda one: one.number):
+        if (one.stored is not None) != stored:
+            continue
+        stretches = numbers.setdefault((one.bench, one.kind), [])
+        if stretches and stretches[-1][1] >= one.number - 1:
+            stretches[-1][1] = one.number
+        else:
+            stretches.append([one.number, one.number])
+    return {
+        key: ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in stretches)
+        for key, stretches in numbers.items()
+    }
 
 
 def _may_open_enough(settings: Station) -> None:

@@ -48,11 +48,20 @@ class _Write:
 
 
 class Committer(Generic[C]):
-    """A durable database; ``failure`` is what its troubles are raised as."""
+    """A durable database; ``failure`` is what its troubles are raised as.
 
-    def __init__(self, database: Database[C], failure: type[BrokerError]) -> None:
+    ``then`` is done after each COMMIT and before anybody is answered; it must not fail.
+    """
+
+    def __init__(
+        self,
+        database: Database[C],
+        failure: type[BrokerError],
+        then: Callable[[C], None] | None = None,
+    ) -> None:
         self._database = database
         self._failure = failure
+        self._then = then
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         name = database.name.rpartition("/")[2]
         self._writer = threading.Thread(target=self._work, name=f"commit {name}", daemon=True)
@@ -61,9 +70,14 @@ class Committer(Generic[C]):
         self._closed = False
 
     @classmethod
-    async def open(cls, database: Database[C], failure: type[BrokerError]) -> Self:
+    async def open(
+        cls,
+        database: Database[C],
+        failure: type[BrokerError],
+        then: Callable[[C], None] | None = None,
+    ) -> Self:
         """Open the database, or make it, with its tables as they are today."""
-        committer = cls(database, failure)
+        committer = cls(database, failure, then)
         committer._writer.start()
         try:
             await committer.write(lambda _: None)  # the first answer tells whether it opened
@@ -178,6 +192,9 @@ class Committer(Generic[C]):
                 connection.execute("ROLLBACK")
             for item in batch:
                 item.error = self._explain(error)
+        else:
+            if self._then is not None:
+                self._then(connection)
 
     def _do(self, connection: C, item: _Write) -> None:
         """Do one write; when it fails alone the others of its transaction go on."""

@@ -6,17 +6,22 @@ and takes whoever hands it a receipt at his word: signatures are checked before.
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from broker.committer import Committer
+from broker.counterfoil import Counterfoil
+from broker.examination import hold
 from broker.failure import BadRecord, ConflictingRecord, OutboxFailed
 from broker.ordered import Order, close_order, keep_order, open_orders
+from broker.outbox_hold import Hold
 from broker.owner import in_other_hands, this_program
-from broker.record import decode, encode, timestamp, validate
+from broker.record import decode, digest, encode, timestamp, validate
 from broker.rows import (
     ROW,
     Counts,
@@ -30,6 +35,8 @@ from broker.rows import (
 )
 from broker.sqlite_file import SqliteFile
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _LOOK_AGAIN = 0.5
@@ -41,15 +48,29 @@ __all__ = ["Counts", "Order", "Outbox", "Row", "Stamped", "wait_at_most"]
 class Outbox:
     """The open outbox of a station; several programs may have the same file open."""
 
-    def __init__(self, committer: Committer[sqlite3.Connection]) -> None:
+    def __init__(
+        self, committer: Committer[sqlite3.Connection], held: Hold, counterfoil: Counterfoil
+    ) -> None:
         self._committer = committer
+        self._held = held
+        self._counterfoil = counterfoil
         self._changes: dict[str | None, asyncio.Event] = {}
+        self._altered: set[int] = set()
 
     @classmethod
     async def open(cls, path: Path | str, *, busy_timeout: float = 5.0) -> Self:
         """Open or make the file; ``busy_timeout`` [s] is the longest wait for another program."""
-        file = SqliteFile(Path(path), "outbox", busy_timeout=busy_timeout)
-        return cls(await Committer.open(file, OutboxFailed))
+        path = Path(path)
+        file = SqliteFile(path, "outbox", busy_timeout=busy_timeout)
+        held = await asyncio.to_thread(hold, path, within=busy_timeout)
+        counterfoil = Counterfoil(path)
+        try:
+            committer = await Committer.open(file, OutboxFailed, counterfoil.catch_up)
+        except BaseException:
+            counterfoil.close()
+            held.release()
+            raise
+        return cls(committer, held, counterfoil)
 
     async def begin(self, bench: str, verification: str, record: Mapping[str, Any]) -> int:
         """Commit the start of a run and return its number, the bench's next one."""
@@ -59,7 +80,7 @@ class Outbox:
 
         def work(db: sqlite3.Connection) -> int:
             (last,) = db.execute(
-                "SELECT max(number) FROM record WHERE bench = ? AND kind = 'start'", (bench,)
+                "SELECT max(number) FROM record WHERE bench = ?", (bench,)
             ).fetchone()
             number = int(last or 0) + 1
             if db.execute("SELECT 1 FROM record WHERE id = ?", (verification,)).fetchone():
@@ -125,9 +146,9 @@ class Outbox:
     ) -> list[Row]:
         """Return rows without a receipt, oldest first, of the given stretch of the sequence."""
         where = "WHERE d.receipt IS NULL" + " AND d.bench = ?" * (bench is not None)
-        where += " AND d.seq > ? AND (? IS NULL OR d.seq <= ?) ORDER BY d.seq LIMIT ?"
-        values = (*([] if bench is None else [bench]), after, through, through, limit)
-        return await self._rows(where, values)
+        where += " AND d.seq > ? AND (? IS NULL OR d.seq <= ?) ORDER BY d.seq"
+        values = (*([] if bench is None else [bench]), after, through, through)
+        return await self._rows(where, values, limit)
 
     async def still_pending(self, seqs: Sequence[int]) -> list[Row]:
         """Return those of some rows that have no receipt yet, oldest first."""
@@ -141,8 +162,8 @@ class Outbox:
         """Return the rows of some numbers of a bench, first to last, whether receipted or not."""
         rows: list[Row] = []
         for first, last in stretches:
-            where = "WHERE r.bench = ? AND r.number BETWEEN ? AND ? ORDER BY d.seq LIMIT ?"
-            rows += await self._rows(where, (bench, first, last, limit - len(rows)))
+            where = "WHERE r.bench = ? AND r.number BETWEEN ? AND ? ORDER BY d.seq"
+            rows += await self._rows(where, (bench, first, last), limit - len(rows))
         return rows
 
     async def archived(self, bench: str, first: int, last: int) -> list[str]:
@@ -263,6 +284,20 @@ class Outbox:
     async def close(self) -> None:
         """Commit what waits and close the file."""
         await self._committer.close()
+        self._counterfoil.close()
+        self._held.release()
+
+    async def lost(self) -> list[tuple[str, int, str]]:
+        """Return bench, number and kind of the records whose bytes a damage has destroyed."""
+
+        def work(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
+            return db.execute(
+                "SELECT r.bench, number, kind FROM record AS r JOIN delivery AS d USING (seq)"
+                " LEFT JOIN content AS c USING (seq)"
+                " WHERE c.seq IS NULL AND d.archive IS NULL AND d.receipt IS NULL ORDER BY r.seq"
+            ).fetchall()
+
+        return await self._committer.read(work)
 
     async def verdicts_holding(self, text: bytes) -> list[Row]:
         """Return the verdicts here whose bytes hold a text, in the order of the sequence."""
@@ -273,11 +308,26 @@ class Outbox:
 
         return await self._committer.read(work)
 
-    async def _rows(self, where: str, values: Sequence[Any]) -> list[Row]:
+    async def _rows(self, where: str, values: Sequence[Any], limit: int | None = None) -> list[Row]:
         def work(db: sqlite3.Connection) -> list[Row]:
-            return [row_of(row) for row in db.execute(f"SELECT {ROW} {where}", values)]
+            found = map(row_of, db.execute(f"SELECT {ROW} {where}", values))
+            return list(islice(filter(self._whole, found), limit))
 
         return await self._committer.read(work)
+
+    def _whole(self, row: Row) -> bool:
+        """Say whether a row is what was committed; one that the disk has altered never goes out."""
+        if digest(row.body) == row.digest:
+            return True
+        if row.seq not in self._altered:
+            log.error(
+                "bench %s: the %s of number %s is damaged on the disk and is not published",
+                row.bench,
+                row.kind,
+                row.number,
+            )
+        self._altered.add(row.seq)
+        return False
 
     async def _changing(self, bench: str, work: Callable[[sqlite3.Connection], T]) -> T:
         result = await self._committer.write(work)

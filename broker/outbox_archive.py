@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker.examination import hold
 from broker.failure import BrokerError, OutboxFailed
 from broker.private_file import sync_folder
 from broker.record import decode, digest, timestamp
@@ -62,6 +63,7 @@ def archive(outbox: Path, before: str, folder: Path) -> list[Archive]:
     What an earlier request has copied and not finished is finished first.
     """
     source = SqliteFile(outbox, "outbox", busy_timeout=_PATIENCE)
+    held = hold(outbox, within=_PATIENCE)
     try:
         with closing(source.connect(reading=False)) as db:
             source.prepare(db)
@@ -74,6 +76,8 @@ def archive(outbox: Path, before: str, folder: Path) -> list[Archive]:
         raise explain(error, outbox, OutboxFailed) from error
     except OSError as error:
         raise OutboxFailed("cannot write {file}: {why}", file=folder, why=error.strerror) from error
+    finally:
+        held.release()
     return [entry for entry in moved if entry.records]
 
 

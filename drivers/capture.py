@@ -13,7 +13,9 @@ Format, one record after another, all integers big-endian:
                   4 bytes   CRC-32 of all of the above
 
 A record that is cut or damaged ends the file: what stands before it is readable. A full file gets
-a number (``line.000001.capture``) and a new one is begun; the oldest are deleted beyond a limit.
+a number (``line.000001.capture``) and a new one is begun; the oldest are deleted beyond a limit. A
+file that is opened again loses a tail that was cut; one in which whole records stand behind a damaged
+place gets its number as it is, since those bytes are evidence.
 """
 
 import contextlib
@@ -41,6 +43,7 @@ MARKS: Final = {
 }
 _HEAD: Final = struct.Struct(">cqqqI")
 _DIRECTIONS: Final = {mark: name for name, mark in MARKS.items()}
+_ANY_MARK: Final = re.compile(b"[" + b"".join(MARKS.values()) + b"]")
 _BETWEEN_PLACES: Final = 500_000_000
 """How far apart the places are that a capture remembers [ns]."""
 
@@ -73,17 +76,33 @@ class Capture:
     """Appends to a capture file; each chunk is handed to the system at once."""
 
     def __init__(self, path: Path, *, limit: int = 8_000_000, keep: int = 128) -> None:
-        """Open or continue a file; a damaged tail is cut off first.
+        """Open or continue a file; a tail that was cut is taken off first.
 
         A file of ``limit`` bytes is full; ``keep`` full files are kept.
         """
         self._path, self._limit, self._keep = path, limit, keep
         self._number = max(_numbers(path), default=0) + 1
-        self._whole = _whole_length(path) if path.exists() else 0
+        self.damaged: Path | None = None
+        """Where the file is now that was found damaged in its middle."""
+        self.cut = 0
+        """How much of a record that a power cut had left was taken off [byte]."""
+        self._whole = self._look() if path.exists() else 0
         self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
         self._cut()
         self._places: deque[tuple[int, Place]] = deque(maxlen=16)
         self._begin_file()
+
+    def _look(self) -> int:
+        """Return how much of the file is whole; put one aside that is damaged in its middle."""
+        data = self._path.read_bytes()
+        whole = _whole_length(data, self._path)
+        if _holds_a_record(data, whole):
+            self.damaged = _numbered(self._path, self._number)
+            self._path.rename(self.damaged)
+            self._number += 1
+            return 0
+        self.cut = len(data) - whole
+        return whole
 
     def _begin_file(self) -> None:
         if self._whole == 0:
@@ -194,12 +213,25 @@ def chunks_in(data: bytes) -> Iterator[tuple[Chunk, int]]:
         yield Chunk(_DIRECTIONS[mark], monotonic_ns, since_ns, utc_ns, body), at
 
 
-def _whole_length(path: Path) -> int:
-    data = path.read_bytes()
+def _whole_length(data: bytes, path: Path) -> int:
     if data and not data.startswith(MAGIC[: len(data)]):
         raise BadDriverSettings("{file} is no capture of tante-sari.", file=path)
     begun = len(MAGIC) if len(data) >= len(MAGIC) else 0
     return max((end for _, end in chunks_in(data)), default=begun)
+
+
+def _holds_a_record(data: bytes, start: int) -> bool:
+    """Say whether a whole record stands anywhere from a place on."""
+    for found in _ANY_MARK.finditer(data, start):
+        at = found.start()
+        if at + _HEAD.size > len(data):
+            return False
+        end = at + _HEAD.size + int.from_bytes(data[at + _HEAD.size - 4 : at + _HEAD.size], "big")
+        if end + 4 > len(data):
+            continue
+        if zlib.crc32(data[at:end]) == int.from_bytes(data[end : end + 4], "big"):
+            return True
+    return False
 
 
 def _numbered(path: Path, number: int) -> Path:

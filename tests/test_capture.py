@@ -109,16 +109,39 @@ def test_a_file_cut_anywhere_keeps_the_records_before_the_cut_and_can_be_continu
 
 
 @pytest.mark.parametrize("bit", [0x01, 0x80])
-def test_a_damaged_byte_ends_the_file_at_its_record(path: Path, bit: int) -> None:
+def test_a_damaged_byte_ends_the_file_at_its_record_and_hides_nothing_for_ever(
+    path: Path, bit: int
+) -> None:
     chunks = write(path)
     whole = path.read_bytes()
     for at in range(8, len(whole)):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+        damaged = whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :]
+        path.write_bytes(damaged)
         kept = [c for c, end in zip(chunks, ends(chunks), strict=True) if end <= at]
         assert list(read_capture(path)) == kept
         continued = write(path, [("sent", b"more")])
-        assert continued[: len(kept)] == kept
-        assert said(continued[len(kept) :]) == [("sent", b"more")]
+        aside = path.with_name("line.000001.capture")
+        if at < ends(chunks)[-2]:  # whole records stand behind it
+            assert aside.read_bytes() == damaged
+            assert said(continued) == [("sent", b"more")]
+            aside.unlink()
+        else:
+            assert continued[: len(kept)] == kept
+            assert said(continued[len(kept) :]) == [("sent", b"more")]
+            assert not aside.exists()
+
+
+def test_what_was_found_at_a_start_is_told(path: Path) -> None:
+    write(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    cut = Capture(path)
+    cut.close()
+    assert (cut.cut, cut.damaged) == (HEAD + CRC - 3, None)
+    path.write_bytes(whole[:20] + b"?" + whole[21:])
+    damaged = Capture(path)
+    damaged.close()
+    assert damaged.damaged == path.with_name("line.000001.capture")
 
 
 @pytest.mark.parametrize(

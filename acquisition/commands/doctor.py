@@ -18,7 +18,7 @@ from rich.text import Text
 from acquisition.at_work import Service, instrument_finding, queue_finding, service_findings
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
-from acquisition.delivery_findings import key_findings, order_findings
+from acquisition.delivery_findings import damage_findings, key_findings, order_findings
 from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
 from acquisition.instruments import Lines, is_simulated, make_driver
@@ -77,6 +77,7 @@ async def _examine(settings: Station) -> list[Finding]:
     service = Service.of(settings)
     findings += service_findings(service)
     findings.append(await _outbox(service, settings.store.outbox))
+    findings += await damage_findings(settings.store.outbox, at_work=bool(service.benches))
     findings += await _broker(settings)
     findings += await order_findings(settings)
     workshop, lines = SimulatedWorkshop(), Lines()
