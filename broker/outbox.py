@@ -183,7 +183,13 @@ class Outbox:
         """Return the benches that have a row without a receipt."""
 
         def work(db: sqlite3.Connection) -> set[str]:
-            found = db.execute("SELECT DISTINCT bench FROM delivery WHERE receipt IS NULL")
+            found = db.execute(  # from bench to bench in the index: many rows may wait
+                "WITH RECURSIVE next (bench) AS"
+                " (SELECT min(bench) FROM delivery WHERE receipt IS NULL UNION ALL"
+                " SELECT (SELECT min(bench) FROM delivery WHERE receipt IS NULL AND bench > next.bench)"
+                " FROM next WHERE next.bench IS NOT NULL)"
+                " SELECT bench FROM next WHERE bench IS NOT NULL"
+            )
             return {bench for (bench,) in found}
 
         return await self._committer.read(work)

@@ -28,6 +28,9 @@ KINDS = ("start", "verdict", "abandonment")
 _ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
 """What begins the escape of half a character."""
 
+_MINUS_ZERO = re.compile(rb"-0[\s,\]}]|-0$")
+"""What an indication may show and int() forgets; asking for each number costs a tenth of the time."""
+
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
@@ -74,7 +77,7 @@ def decode(body: bytes) -> dict[str, Any]:
         record = simplejson.loads(
             body.decode(),
             use_decimal=True,
-            parse_int=_whole_number,
+            parse_int=_whole_number if _MINUS_ZERO.search(body) else None,
             object_pairs_hook=_without_repeats,
         )
     except (ValueError, ArithmeticError, RecursionError) as error:
