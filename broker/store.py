@@ -19,6 +19,9 @@ from broker.stored import Conflict, Gap, Missing, StoredRecord, gap, missing_in,
 __all__ = ["Conflict", "Gap", "Missing", "RecordStore", "StoredRecord"]
 
 _COLUMNS = "stored, kind, id, office, bench, number, trial, verdict, digest, received_at, body"
+_PLACES = f"({', '.join('?' * (_COLUMNS.count(',') + 1))})"
+_ROWS = 256
+"""Most rows of one statement: while it runs the interpreter is free for whoever reads the next ones."""
 _STRETCHES = 100
 """Most stretches of missing numbers that are named at once."""
 
@@ -245,10 +248,12 @@ def _keep(
                 bench=record["bench"],
             )
         )
-    if fresh:
-        db.executemany(
-            f"INSERT INTO stored ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own column names
-            fresh,
+    for at in range(0, len(fresh), _ROWS):
+        rows = fresh[at : at + _ROWS]
+        places = ", ".join([_PLACES] * len(rows))
+        db.execute(
+            f"INSERT INTO stored ({_COLUMNS}) VALUES {places}",  # noqa: S608 - our own column names
+            [value for row in rows for value in row],
         )
     for values in aside:
         db.execute(

@@ -94,11 +94,12 @@ class Subscriber:
         self.ready.set()
         async with asyncio.TaskGroup() as group:  # a broken line ends what is being sent over it
             group.create_task(self._ask(client))
+            storing: asyncio.Task[None] | None = None
             async for batch in batches(client, _TOGETHER):
-                answers = await self._take(batch)
-                client.acknowledge(batch)
-                if answers:
-                    group.create_task(client.publish_all(answers))
+                items = self._read_all(batch)  # while those before are being committed
+                if storing is not None:
+                    await storing
+                storing = group.create_task(self._take(client, group, batch, items))
 
     async def _known_benches(self) -> Sequence[tuple[str, bool]]:
         try:
@@ -107,9 +108,21 @@ class Subscriber:
             log.error("not looked at what is missing: %s", error)
             return ()
 
-    async def _take(self, batch: Sequence[Message]) -> list[tuple[str, bytes]]:
-        """Store what came together; return topic and body of each receipt."""
-        items = [item for message in batch if (item := self._read(message)) is not None]
+    async def _take(
+        self,
+        client: Client,
+        group: asyncio.TaskGroup,
+        batch: Sequence[Message],
+        items: Sequence[_Read],
+    ) -> None:
+        """Store what came together; then the broker may forget it, and the receipts go out."""
+        answers = await self._keep(items)
+        client.acknowledge(batch)
+        if answers:
+            group.create_task(client.publish_all(answers))
+
+    async def _keep(self, items: Sequence[_Read]) -> list[tuple[str, bytes]]:
+        """Store records; return topic and body of each receipt."""
         try:
             numbers = await self._store.keep_all(items)
         except BrokerError as error:
@@ -138,6 +151,9 @@ class Subscriber:
             for (bench, trial), entries in stored.items()
             if (answer := self._signed(bench, trial, _receipt(entries))) is not None
         ]
+
+    def _read_all(self, batch: Sequence[Message]) -> list[_Read]:
+        return [item for message in batch if (item := self._read(message)) is not None]
 
     def _read(self, message: Message) -> _Read | None:
         """Read a record; it must be what its topic says it is."""
