@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install install-dev system-peers demo test check bench soak backlog sbom lock clean
+.PHONY: help install install-dev system-peers demo test check bench soak backlog lines sbom lock clean
 
 help:
 	@echo "make demo     the main job on simulated instruments, start to end"
@@ -14,6 +14,7 @@ help:
 	@echo "make sbom     what it consists of, for others to check: sbom.cdx.json"
 	@echo "make bench    measured speed, as ratios side by side"
 	@echo "make backlog  the broker away for 100,000 verdicts, then drained: about five minutes"
+	@echo "make lines    every kind of line pulled and returned 100 times: about a minute"
 	@echo "make soak     50 benches for an hour: memory, descriptors, and whether all arrived"
 
 $(VENV)/bin/python:
@@ -55,6 +56,9 @@ bench: install-dev system-peers
 
 backlog: install-dev system-peers
 	$(BIN)/python -m benchmarks.bench_delivery --verdicts 100000 --rounds 1
+
+lines: install-dev
+	$(BIN)/python -m tests.pull_lines --times 100
 
 soak: install-dev system-peers
 	$(BIN)/python -m tests.soak --minutes 60

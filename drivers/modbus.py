@@ -40,6 +40,8 @@ EXCEPTIONS: Final = {
     11: "gateway target failed to respond",
 }
 _GATEWAY_SILENT: Final = 11
+_A_MOMENT: Final = 0.02
+"""What a serial server still held when it was opened is here after this [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,8 @@ class RegisterBus:
             return self._line
         if self._line is not None:
             await self._drop_line()
+            if self._settings.mode == "rtu":  # a server may close an idle connection
+                raise self._lost("the port went away")
         if self._down is not None and time.monotonic_ns() < self._retry_ns:
             raise _again(self._down)
         line = ModbusLine(self._settings, tee=self._capture)
@@ -308,9 +312,7 @@ class RegisterBus:
         self._down, self._silences = None, 0
         self._count("connects")
         if self._rtu:  # whatever the line still carries is nobody's answer
-            self._quiet_until_ns = max(
-                self._quiet_until_ns, time.monotonic_ns() + int(self._gap * 1e9)
-            )
+            self._keep_quiet(time.monotonic_ns(), max(self._gap, _A_MOMENT))
         return line
 
     def _lost(self, reason: str) -> LinkLost:
@@ -348,6 +350,7 @@ class RegisterBus:
             if left <= 0:
                 return
             await asyncio.sleep(left)
+            await asyncio.sleep(0)  # what is here by now is heard, and is no answer
 
     def _on_the_line(self, count: int) -> float:
         """Give the time [s] that request and answer themselves take on a serial line."""
@@ -372,6 +375,7 @@ class RegisterBus:
             self._count("exceptions")
             raise self._refused(request, unit, reply.code)
         if reply.outcome is Outcome.LOST:
+            self._await_late(request, unit, reply)
             await self._drop_line()
             raise self._lost(reply.detail or "the connection was closed")
         raise await self._unanswered(request, unit, reply)
@@ -440,11 +444,7 @@ class RegisterBus:
         self._silences += 1
         self._rest(request.unit, unit)
         patience = self._patience(unit)
-        longest = max(self._max_device_delay, patience)
-        self._quiet_until_ns = max(
-            self._quiet_until_ns,
-            reply.sent_ns + int((longest + self._on_the_line(request.count)) * 1e9),
-        )
+        self._await_late(request, unit, reply)
         # On TCP the transaction number tells late answers apart, but half a frame would not.
         if self._silences >= self._reopen_after or (
             not self._rtu and reply.outcome is not Outcome.SILENCE
@@ -471,6 +471,14 @@ class RegisterBus:
             unit=request.unit,
             detail=reply.detail,
         )
+
+    def _await_late(self, request: _Request, unit: _Unit, reply: Reply) -> None:
+        """Keep silent until no answer to a request can come any more, on whichever line."""
+        longest = max(self._max_device_delay, self._patience(unit))
+        self._keep_quiet(reply.sent_ns, longest + self._on_the_line(request.count))
+
+    def _keep_quiet(self, since_ns: int, seconds: float) -> None:
+        self._quiet_until_ns = max(self._quiet_until_ns, since_ns + int(seconds * 1e9))
 
     def _rest(self, number: int, unit: _Unit) -> None:
         """Leave a unit alone for a growing pause and fail what waits for it."""

@@ -345,7 +345,7 @@ async def test_a_lost_line_is_named_at_once_and_comes_back_by_itself() -> None:
     device = RtuDevice()
     server = await asyncio.start_server(device.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with RegisterBus(f"rtu+tcp://127.0.0.1:{port}", timeout=5) as bus:
+    async with RegisterBus(f"rtu+tcp://127.0.0.1:{port}", timeout=2.5) as bus:
         assert await bus.read(1, "holding", 1, 1) == (1,)
         device.answer = lambda *_: []
         device.heard.clear()
