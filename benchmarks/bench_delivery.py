@@ -1,39 +1,221 @@
-"""Draining what waited while the broker was away: verdicts/s, memory, and order per bench.
+"""The broker was away for many verdicts: how fast they drain, in what memory and in which order.
 
-A station of its own process has committed its verdicts; Mosquitto and a records system, a process
-of its own too, come up; the clock runs until the last receipt is stamped. Beside it: how fast the
-outbox commits, and how fast a store accepts on SQLite and on PostgreSQL.
+A station, one process from beginning to end, commits its verdicts while nobody listens; then
+Mosquitto and ``tera records serve`` come up, and the clock runs from the first connection of a bench
+until the last receipt is stamped in the outbox. Beside it: how fast the outbox commits, how fast a
+store accepts on SQLite and on PostgreSQL, and what this machine gives at that moment.
 """
 
 import argparse
 import asyncio
-import gc
+import hashlib
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acquisition.commands.records import SELDOM
-from broker.address import BrokerAddress
-from broker.outbox import Outbox
-from broker.publisher import Publisher
+from broker.postgresql import PostgresServer
 from broker.record import encode
-from broker.seal import SigningKey, Trust
+from broker.rows_seam import Database
+from broker.sqlite_file import SqliteFile
 from broker.store import RecordStore
 from broker.subscriber import Subscriber
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
 from tests.postgres import PROGRAMS as POSTGRES
 from tests.postgres import Postgres
-from tests.records import KNOWN, SOFTWARE, start, verdict
+from tests.records import start, verdict
+from tests.stations import ENVIRONMENT, scale_bench, tera, write_station
 
 ROOT = Path(__file__).parents[1]
-SIZE = 10_000
-"""Bytes of a verdict, as those of `make demo` have."""
+SIZE = 20_000
+"""Bytes of a verdict, as those of a scale have: 18 points, each with its uncertainty budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one round showed."""
+
+    verdicts: int
+    filled: float
+    """Verdicts and their starts committed while the broker was away [verdicts/s]."""
+    rate: float
+    """From the first connection to the last receipt in the outbox [verdicts/s]."""
+    size: float
+    """Bytes of the outbox for each verdict."""
+    settled: float
+    """Memory of the station before anything waited [MiB]."""
+    peak: float
+    """The most memory it ever had [MiB]."""
+    their_peak: float
+    """The same of the records system [MiB]."""
+    cpu: tuple[float, float, float]
+    """CPU of station, records system and broker while draining [µs/verdict]."""
+    troubles: tuple[str, ...]
+
+
+def drain(
+    folder: Path, verdicts: int, benches: int, where: str | None = None, *, profile: str = ""
+) -> Drained:
+    """Run one round; ``where`` is the URL of a database, a file of its own when it is None."""
+    mosquitto = Mosquitto(folder, careful=False)
+    theirs = folder / "records.toml"
+    store = folder / "records.sqlite" if where is None else where
+    theirs.write_text(
+        f'[office]\ncode = "3516"\n[broker]\nport = {mosquitto.port}\n'
+        f'[store]\nrecords = "{store}"\n',
+        encoding="utf-8",
+    )
+    keys = tera("keys", "make", "--config", theirs).stdout.decode()
+    trusted = "[[records.trusted]]" + keys.partition("[[records.trusted]]")[2]
+    several = (
+        scale_bench(n, settle=0.01)
+        .replace("interval = 0.002", "interval = 0.1")
+        .replace("timeout = 0.3\n", "")
+        for n in range(1, benches + 1)
+    )
+    ours = write_station(folder, *several, broker=mosquitto.port, more=trusted)
+    asyncio.run(_subscribe(folder, mosquitto))
+    with _process("benchmarks.backlog_station", ours, verdicts, profile) as station:
+        filled = _line(station)
+        asyncio.run(mosquitto.start())
+        try:
+            with _process("acquisition", "records", "serve", "--config", theirs) as records:
+                _told(records, "the records system of office 3516 runs")
+                before = [_cpu(mosquitto.pid), _cpu(records.pid)]
+                assert station.stdin is not None
+                station.stdin.write(b"\n")
+                station.stdin.flush()
+                drained = _line(station)
+                used = [_cpu(mosquitto.pid), _cpu(records.pid)]
+                their_peak = _peak(records.pid)
+                records.terminate()
+                records.wait(60)
+        finally:
+            mosquitto.kill()
+    count = filled["verdicts"]
+    broker, system = ((after - first) / count for after, first in zip(used, before, strict=True))
+    return Drained(
+        verdicts=count,
+        filled=filled["rate"],
+        rate=count / drained["took"],
+        size=filled["size"],
+        settled=filled["settled"],
+        peak=max(filled["peak"], drained["peak"]),
+        their_peak=their_peak,
+        cpu=(1e6 * drained["cpu"] / count, 1e6 * system, 1e6 * broker),
+        troubles=tuple(_troubles(store, folder / "data" / "outbox.sqlite", drained)),
+    )
+
+
+async def _subscribe(folder: Path, mosquitto: Mosquitto) -> None:
+    """Have the broker know the records system, as it does after the first day."""
+    await mosquitto.start()
+    store = await RecordStore.open(folder / "nothing.sqlite")
+    subscriber = Subscriber(store, mosquitto.address(), "3516", lambda: None)
+    task = asyncio.create_task(subscriber.run())
+    await subscriber.ready.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.close()
+    mosquitto.stop()
+
+
+def _troubles(where: str | Path, outbox: Path, drained: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is not as it should be: both ends are compared, in the order of arrival."""
+    here = SqliteFile(outbox, "outbox")
+    there: Database[Any] = (
+        SqliteFile(where, "store_sqlite")
+        if isinstance(where, Path)
+        else PostgresServer(where, "store_postgresql")
+    )
+    ours = _rows(
+        here, "SELECT id, kind, digest, stored_number FROM record JOIN delivery USING (seq)"
+    )
+    theirs = _rows(
+        there, "SELECT id, kind, digest, stored, bench, number FROM stored ORDER BY stored"
+    )
+    if {row[:4] for row in theirs} != set(ours):
+        yield f"{len(ours)} records committed, {len(theirs)} stored"
+    last: dict[tuple[str, str], int] = {}
+    for _, kind, _, _, bench, number in theirs:
+        before = last.get((bench, kind), 0)
+        if number != before + 1:
+            yield f"bench {bench}: {kind} {number} came after {before}"
+        last[bench, kind] = number
+    if drained["waiting"] or drained["refused"]:
+        yield f"{drained['waiting']} without a receipt, {drained['refused']} messages refused"
+
+
+def _rows(database: Database[Any], sql: str) -> list[Any]:
+    rows = database.connect(reading=True)
+    try:
+        return list(rows.execute(sql))
+    finally:
+        rows.close()
+
+
+@contextmanager
+def _process(*words: object) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one of our programs until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if words[0] == "acquisition" else subprocess.DEVNULL,
+        env=os.environ | ENVIRONMENT,
+        cwd=ROOT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _line(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, "the station has ended"
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def _told(process: "subprocess.Popen[bytes]", text: str) -> None:
+    """Read what a process says until a text is in it."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line.decode():
+            return
+    raise AssertionError(f"it ended without {text!r}")
+
+
+def _cpu(pid: int) -> float:
+    """Return the CPU time of another process [s]."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak(pid: int) -> float:
+    """Return the most memory that another process ever had [MiB]."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+def calibrated() -> float:
+    """Return how much this machine gives right now: SHA-256 of 20 kB, a thousand a second."""
+    body, until, done = b"\0" * SIZE, time.monotonic() + 0.5, 0
+    while time.monotonic() < until:
+        hashlib.sha256(body).digest()
+        done += 1
+    return done / 500
 
 
 def big(begun: dict[str, Any], number: int) -> dict[str, Any]:
@@ -42,102 +224,6 @@ def big(begun: dict[str, Any], number: int) -> dict[str, Any]:
     one = record["raw"][0]
     record["raw"] = [one] * ((SIZE - len(encode(record))) // (len(encode(one)) + 1))
     return record
-
-
-async def fill(path: Path, verdicts: int, benches: int) -> float:
-    """Commit verdicts as benches do; return records/s."""
-    outbox = await Outbox.open(path)
-
-    async def work(bench: str, count: int) -> None:
-        for _ in range(count):
-            begun = start(bench)
-            number = await outbox.begin(bench, begun["id"], begun)
-            await outbox.put(big(begun, number))
-
-    began = time.monotonic()
-    await asyncio.gather(*(work(f"meja-{n}", verdicts // benches) for n in range(benches)))
-    took = time.monotonic() - began
-    await outbox.close()
-    return 2 * verdicts / took
-
-
-async def station(path: Path, port: int, benches: int, public: str) -> None:
-    """Drain the outbox; print what it took."""
-    outbox = await Outbox.open(path)
-    trust = Trust([type(KNOWN)(*json.loads(public), KNOWN.valid_from, KNOWN.valid_until)])
-    names = {f"meja-{n}": False for n in range(benches)}
-    address = BrokerAddress("127.0.0.1", port)
-    publisher = Publisher(outbox, address, "3516", names, SOFTWARE, trust)
-    task = asyncio.create_task(publisher.run())
-    await publisher.connected.wait()
-    cpu, began = time.process_time(), time.monotonic()
-    await outbox.wait_until_receipted()
-    took, cpu = time.monotonic() - began, time.process_time() - cpu
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await outbox.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"took": took, "cpu": cpu, "peak": peak, "refused": publisher.refused}))
-
-
-async def records(where: str, port: int) -> None:
-    """Be the records system until standard input ends; print order and memory."""
-    gc.set_threshold(*SELDOM)  # as `tera records serve` does
-    key = SigningKey.generate()
-    store = await RecordStore.open(where)
-    subscriber = Subscriber(store, BrokerAddress("127.0.0.1", port), "3516", lambda: key)
-    task = asyncio.create_task(subscriber.run())
-    await subscriber.ready.wait()
-    print(json.dumps([key.id, key.public]), flush=True)
-    cpu = time.process_time()
-    await asyncio.to_thread(sys.stdin.read)
-    cpu = time.process_time() - cpu
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    last: dict[str, int] = {}
-    in_order = True
-    for record in await store.list(kind="verdict"):
-        in_order &= last.get(record.bench, 0) < record.number
-        last[record.bench] = record.number
-    gaps = len(await store.gaps())
-    await store.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu": cpu, "peak": peak, "in order": in_order, "gaps": gaps}))
-
-
-def drain(folder: Path, verdicts: int, benches: int, where: str) -> dict[str, Any]:
-    """Run one round; return what both sides say."""
-    outbox = folder / "outbox.sqlite"
-    filled = asyncio.run(fill(outbox, verdicts, benches))
-    mosquitto = Mosquitto(folder, careful=False)
-    asyncio.run(mosquitto.start())
-    try:
-        with _process("records", where, mosquitto.port) as subscriber:
-            assert subscriber.stdout is not None
-            public = subscriber.stdout.readline().decode()
-            with _process("station", outbox, mosquitto.port, benches, public) as publisher:
-                out, _ = publisher.communicate(timeout=900)
-            said, _ = subscriber.communicate(timeout=300)
-    finally:
-        mosquitto.kill()
-    ours, theirs = json.loads(out), json.loads(said)
-    return {
-        "commits": filled,
-        "verdicts": verdicts / ours["took"],
-        "station": ours["peak"],
-        "records": theirs["peak"],
-        "cpu": (ours["cpu"] / verdicts * 1e6, theirs["cpu"] / verdicts * 1e6),
-        "in order": theirs["in order"] and not theirs["gaps"] and not ours["refused"],
-    }
-
-
-def _process(*words: object) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.bench_delivery", *map(str, words)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
 
 
 async def accept(where: str | Path, batches: Iterable[int]) -> dict[int, float]:
@@ -159,7 +245,21 @@ async def accept(where: str | Path, batches: Iterable[int]) -> dict[int, float]:
     return rates
 
 
-def main(rounds: int, verdicts: int = 10_000, benches: int = 4) -> None:
+def show(name: str, found: Drained) -> None:
+    """Print one round."""
+    ours, theirs, broker = found.cpu
+    print(
+        f"  {name:10}  {found.rate:6.0f} verdicts/s of {found.size / 1000:.1f} kB drained,"
+        f" committed {found.filled:5.0f}/s\n"
+        f"{'':14}station {found.peak:4.0f} MiB at most ({found.settled:.0f} before),"
+        f" records system {found.their_peak:4.0f} MiB\n"
+        f"{'':14}CPU {ours:4.0f} + {theirs:4.0f} + {broker:4.0f} µs/verdict"
+        f" (station, records system, Mosquitto); SHA-256 of 20 kB {calibrated():.0f} k/s\n"
+        f"{'':14}order and completeness: {'; '.join(found.troubles) or 'as committed'}"
+    )
+
+
+def main(rounds: int, verdicts: int = 10_000, benches: int = 4, profile: str = "") -> None:
     """Print the table."""
     if PROGRAM is None:
         print(MISSING)
@@ -168,24 +268,14 @@ def main(rounds: int, verdicts: int = 10_000, benches: int = 4) -> None:
     try:
         if server is not None:
             server.start()
-        print(f"{verdicts} verdicts of {SIZE} bytes and their starts, {benches} benches")
+        print(f"{verdicts} verdicts and their starts, {benches} benches")
         for name in ("SQLite", "PostgreSQL"):
             for _ in range(max(1, rounds // 2)):
                 with tempfile.TemporaryDirectory() as made:
-                    folder = Path(made)
-                    where = str(folder / "records.sqlite")
-                    if name == "PostgreSQL":
-                        if server is None:
-                            continue
-                        where = server.database()
-                    found = drain(folder, verdicts, benches, where)
-                    print(
-                        f"  {name:10}  drained {found['verdicts']:6.0f} verdicts/s"
-                        f"  station {found['station']:4.0f} MiB, {found['cpu'][0]:4.0f} µs/verdict"
-                        f"  records {found['records']:4.0f} MiB, {found['cpu'][1]:4.0f} µs/verdict"
-                        f"  committed {found['commits']:5.0f} records/s"
-                        f"  in order: {'yes' if found['in order'] else 'NO'}"
-                    )
+                    if name == "SQLite":
+                        show(name, drain(Path(made), verdicts, benches, profile=profile))
+                    elif server is not None:
+                        show(name, drain(Path(made), verdicts, benches, server.database()))
         with tempfile.TemporaryDirectory() as made:
             places: dict[str, str | Path] = {"SQLite": Path(made) / "r.sqlite"}
             if server is not None:
@@ -200,14 +290,10 @@ def main(rounds: int, verdicts: int = 10_000, benches: int = 4) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["station"]:
-        asyncio.run(station(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]))
-    elif sys.argv[1:2] == ["records"]:
-        asyncio.run(records(sys.argv[2], int(sys.argv[3])))
-    else:
-        parser = argparse.ArgumentParser(description=__doc__)
-        parser.add_argument("--verdicts", type=int, default=10_000)
-        parser.add_argument("--benches", type=int, default=4)
-        parser.add_argument("--rounds", type=int, default=2)
-        chosen = parser.parse_args()
-        main(chosen.rounds, chosen.verdicts, chosen.benches)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--verdicts", type=int, default=10_000)
+    parser.add_argument("--benches", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--profile", default="", help="where the station's profile is written")
+    chosen = parser.parse_args()
+    main(chosen.rounds, chosen.verdicts, chosen.benches, chosen.profile)
