@@ -4,7 +4,9 @@ A session asks, waits until the step is done, and counts only what the instrumen
 """
 
 import asyncio
+import os
 import sys
+import termios
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
@@ -17,11 +19,15 @@ from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
 
 
+class TakenBack(Exception):
+    """Something went wrong at the bench: the last point is to be observed again."""
+
+
 class Hand(Protocol):
     """Carries out one instruction and returns when it is done."""
 
     async def do(self, instruction: Instruction) -> None:
-        """Carry it out; raise Abandoned when the run shall end without a verdict."""
+        """Carry it out; raise TakenBack, or Abandoned when the run shall end without a verdict."""
 
 
 class SimulatedHand:
@@ -69,12 +75,18 @@ class TechnicianHand:
         self._instrument = instrument
 
     async def do(self, instruction: Instruction) -> None:
-        """Say what to do; Enter means done, ``q`` abandons the run."""
+        """Say what to do; Enter means done, and nothing else is taken for it."""
         print(f"\n{self._instrument}: {say(instruction)}", file=sys.stderr)
-        print(t("Enter when done, q to abandon: "), end="", file=sys.stderr, flush=True)
-        line = await _line()
-        if line is None or line.strip().lower() == "q":
-            raise Abandoned("the technician ended the run")
+        while True:
+            line = await _answer(t("Enter: done, b: back, q: quit > "))
+            match None if line is None else line.strip().lower():
+                case "":
+                    return
+                case "b":
+                    raise TakenBack
+                case None | "q":
+                    raise Abandoned("the technician ended the run")
+            print(t("this is not understood"), file=sys.stderr)
 
 
 class BothHands:
@@ -109,23 +121,37 @@ def say(instruction: Instruction) -> str:
             return t("deliver {load} at {rate}, then close the valve", load=load, rate=rate)
 
 
-async def _line() -> str | None:
-    """Read one line from standard input without blocking the loop; None at its end."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[str] = loop.create_future()
+async def _answer(question: str) -> str | None:
+    """Ask, and read one line from standard input and nothing of the next; None at its end.
+
+    What was typed before it was asked for is thrown away: an Enter too many does no step.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+    except (AttributeError, ValueError, OSError):  # there is none
+        return None
+    if os.isatty(descriptor):
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+    print(question, end="", file=sys.stderr, flush=True)
+    typed = bytearray()
+    done = asyncio.get_running_loop().create_future()
 
     def ready() -> None:
-        if not done.done():
-            done.set_result(sys.stdin.readline())
+        byte = os.read(descriptor, 1)
+        typed.extend(byte)
+        if byte in (b"", b"\n") and not done.done():
+            done.set_result(None)
 
     try:
-        loop.add_reader(sys.stdin.fileno(), ready)
-    except (PermissionError, ValueError):  # a regular file cannot be polled, and never blocks
-        return sys.stdin.readline() or None
+        asyncio.get_running_loop().add_reader(descriptor, ready)
+    except PermissionError:  # a file cannot be waited for, and need not be
+        while not done.done():
+            ready()
     try:
-        return await done or None
+        await done
     finally:
-        loop.remove_reader(sys.stdin.fileno())
+        asyncio.get_running_loop().remove_reader(descriptor)
+    return typed.decode("utf-8", "replace") or None
 
 
 Hands = Mapping[str, Hand]

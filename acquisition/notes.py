@@ -25,9 +25,12 @@ NOT_REAL = {Origin.SIMULATED, Origin.REPLAY}
 
 @dataclass(slots=True)
 class Notes:
-    """What a run writes down: the columns of the sheet and the evidence behind each."""
+    """What a run writes down: the points of the sheet and the evidence behind each."""
 
-    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = field(default_factory=list)
+    """Of each point: its test, what the test states once, and the values of the point."""
+    taken_back: list[int] = field(default_factory=list)
+    """Numbers of the points that were observed again, from 1, in that order."""
     raw: list[dict[str, Any]] = field(default_factory=list)
     origins: set[Origin] = field(default_factory=set)
     begun: float = field(default_factory=uptime)
@@ -48,6 +51,15 @@ class Notes:
             }
         )
 
+    def take_back(self, index: int, place: str) -> None:
+        """Forget the row of a point and those after it; what was seen there stays, and is marked."""
+        del self.rows[index:]
+        seen = [entry for entry in self.raw if str(entry["point"]).startswith(place)]
+        for entry in seen:
+            entry["point"] = f"taken back: {entry['point']}"
+        if seen:
+            self.taken_back.append(index + 1)
+
 
 def write_air(notes: Notes, name: str, place: str, seen: Indication) -> None:
     """Add what a transmitter showed of the air at a point."""
@@ -57,28 +69,32 @@ def write_air(notes: Notes, name: str, place: str, seen: Indication) -> None:
 
 
 def write_weighing(notes: Notes, point: Point, shown: str, added: Decimal | None) -> None:
-    """Add one point to its test's columns; tests at one load state it once."""
+    """Note one load; tests at one load state it once."""
+    row = {"indication": shown}
+    if added is not None:
+        row["added_load"] = str(Quantity(added, point.instruction.quantity.unit))
     load = str(point.instruction.quantity)
     if point.test in ONE_LOAD_TESTS:
-        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": load})
+        notes.rows.append((point.test, {"name": point.test, "load": load}, row))
     else:
-        columns = notes.tests.setdefault(point.test, {"name": point.test, "load": []})
-        columns["load"].append(load)
-    columns.setdefault("indication", []).append(shown)
-    if added is not None:
-        columns.setdefault("added_load", []).append(
-            str(Quantity(added, point.instruction.quantity.unit))
-        )
+        notes.rows.append((point.test, {"name": point.test}, {"load": load} | row))
 
 
 def write_delivery(notes: Notes, point: Point, reference: str, shown: str) -> None:
-    """Add what passed in one delivery, by the reference meter and by the meter under test."""
+    """Note what passed in one delivery, by the reference meter and by the meter under test."""
     rate = "" if point.instruction.flow_rate is None else str(point.instruction.flow_rate)
-    columns = notes.tests.setdefault(
-        point.test, {"name": "accuracy", "flow_rate": rate, "reference": [], "indication": []}
-    )
-    columns["reference"].append(reference)
-    columns["indication"].append(shown)
+    row = {"reference": reference, "indication": shown}
+    notes.rows.append((point.test, {"name": "accuracy", "flow_rate": rate}, row))
+
+
+def tests_of(notes: Notes) -> list[dict[str, Any]]:
+    """Write the points down test by test: what is stated once, and a column of each other value."""
+    tests: dict[str, dict[str, Any]] = {}
+    for test, stated, row in notes.rows:
+        columns = tests.setdefault(test, dict(stated))
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return list(tests.values())
 
 
 def to_cerapan(job: Job, notes: Notes, started: datetime) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def to_cerapan(job: Job, notes: Notes, started: datetime) -> dict[str, Any]:
         "standards": [{"id": name} for name in job.bench.standards],
         "environment": dict(job.bench.environment)
         | {name: str(mean(values)) for name, values in notes.air.items()},
-        "test": list(notes.tests.values()),
+        "test": tests_of(notes),
     }
 
 
@@ -135,6 +151,9 @@ def to_record(
         reasons.append("trial: simulated or replayed indications never give a legal verdict")
     if state is not ClockState.SYNCHRONISED:
         reasons.append(f"the clock of the station was {state.value}")
+    if notes.taken_back:
+        numbers = ", ".join(map(str, notes.taken_back))
+        reasons.append(f"points taken back and observed again: {numbers}")
     reasons += job.clock.reasons(notes.begun)
     return {
         "schema": "tera/verdict/1",

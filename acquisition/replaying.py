@@ -7,7 +7,8 @@ comes of it is of origin ``replay``, so it is never a legal verdict.
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,7 @@ from acquisition.bundle import Bundle
 from acquisition.config import Bench, Instrument, Station, load_station
 from acquisition.faults import Abandoned, BadInput
 from acquisition.feed import Feed
+from acquisition.hands import TakenBack
 from acquisition.instruments import make_driver
 from acquisition.job import Job
 from acquisition.register import approved_digests, standards_register
@@ -115,10 +117,10 @@ class ReplayHands:
     """Hands that did each step then, and the moments that followed."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._steps: Iterator[tuple[str, Any]] = iter(bundle.steps)
+        self._steps = deque(bundle.steps)
 
     def _next(self, what: str, said: object) -> Any:
-        kind, data = next(self._steps, ("end", None))
+        kind, data = self._steps.popleft() if self._steps else ("end", None)
         if kind != what:
             raise ReplayEnded(
                 "The replay departs from the steps: now {now}, and then {then}.",
@@ -137,6 +139,9 @@ class ReplayHands:
                 now=asked,
                 then=then,
             )
+        if self._steps and self._steps[0][0] == "back":
+            self._steps.popleft()
+            raise TakenBack
 
     async def moment(self) -> int:
         """Wait until the moment of then, and return it [ns]."""

@@ -8,7 +8,7 @@ It holds no tolerance and touches no wire.
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +16,7 @@ from typing import Any
 
 from acquisition.faults import Abandoned, english
 from acquisition.feed import Feed, Listener
+from acquisition.hands import TakenBack
 from acquisition.instruments import tells_stability
 from acquisition.job import Job
 from acquisition.notes import (
@@ -130,14 +131,35 @@ async def run(job: Job) -> AsyncGenerator[Event]:
     yield Recorded(record)
 
 
-async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
+async def _points(
+    plan: tuple[Point, ...], notes: Notes, observe: Callable[[int, Point], AsyncIterator[Event]]
+) -> AsyncIterator[Event]:
+    """Observe point after point; what a hand takes back is observed again, and stays visible."""
+    while len(notes.rows) < len(plan):
+        index, steps = len(notes.rows), 0
+        try:
+            async for event in observe(index, plan[index]):
+                steps += isinstance(event, StepAsked)
+                yield event
+        except TakenBack:
+            index -= steps == 1 and index > 0  # nothing is observed here yet: the point before
+            notes.take_back(index, _place(index, plan[index]))
+
+
+def _place(index: int, point: Point) -> str:
+    return f"{point.test}[{index}]"
+
+
+def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
     scale = NawiCharacteristics.of(job.subject.characteristics)
-    for index, point in enumerate(plan):
+
+    async def observe(index: int, point: Point) -> AsyncIterator[Event]:
+        place = _place(index, point)
         taken: list[Indication] = []
         async for event in _observe(job, job.feed, point.instruction, taken):
             yield event
         first = taken[0]
-        notes.keep(f"{point.test}[{index}]", first)
+        notes.keep(place, first)
         shown = _mass(first, scale.unit)
         added: Decimal | None = None
         if point.by_added_load:
@@ -147,7 +169,7 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
                 async for event in _observe(job, job.feed, step, taken):
                     yield event
                 if _mass(taken[-1], scale.unit) > shown:
-                    notes.keep(f"{point.test}[{index}] + {added:f} {scale.unit}", taken[-1])
+                    notes.keep(f"{place} + {added:f} {scale.unit}", taken[-1])
                     break
             else:
                 raise Abandoned(
@@ -155,15 +177,20 @@ async def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
                     load=point.instruction.quantity.magnitude,
                     unit=scale.unit,
                 )
-        await _look_around(job, notes, f"{point.test}[{index}]")
+        await _look_around(job, notes, place)
         write_weighing(notes, point, f"{first.text} {first.unit}", added)
         yield PointObserved(index, point, first, added)
 
+    return _points(plan, notes, observe)
 
-async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
-    if job.reference is None or job.reference_feed is None:
+
+def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
+    reference = job.reference
+    if reference is None or job.reference_feed is None:
         raise Abandoned("this routine needs a reference flow meter")
-    for index, point in enumerate(plan):
+
+    async def observe(index: int, point: Point) -> AsyncIterator[Event]:
+        place = _place(index, point)
         before: dict[str, Indication] = {}
         async for event in _totals(job, before):
             yield event
@@ -172,20 +199,22 @@ async def _meter(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterat
         after: dict[str, Indication] = {}
         async for event in _totals(job, after):
             yield event
-        await _look_around(job, notes, f"{point.test}[{index}]")
+        await _look_around(job, notes, place)
         passed = {}
         for name, last in after.items():
             if last.stretch != before[name].stretch:
                 raise Abandoned(
                     "the counter of {instrument} was restarted during the delivery", instrument=name
                 )
-            notes.keep(f"{point.test}[{index}] before", before[name])
-            notes.keep(f"{point.test}[{index}] after", last)
+            notes.keep(f"{place} before", before[name])
+            notes.keep(f"{place} after", last)
             passed[name] = _volume(last) - _volume(before[name])
         write_delivery(
-            notes, point, f"{passed[job.reference.name]:f} L", f"{passed[job.subject.name]:f} L"
+            notes, point, f"{passed[reference.name]:f} L", f"{passed[job.subject.name]:f} L"
         )
         yield PointObserved(index, point, after[job.subject.name], None)
+
+    return _points(plan, notes, observe)
 
 
 async def _look_around(job: Job, notes: Notes, place: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from acquisition.bundle import Bundle, BundledLine, write_bundle
 from acquisition.config import Bench, Instrument
-from acquisition.hands import Hand
+from acquisition.hands import Hand, TakenBack
 from acquisition.journal import Journal
 from acquisition.routine import Instruction
 from drivers.capture import Capture, Place
@@ -64,9 +64,13 @@ class RunWitness:
         ]
 
     async def do(self, instruction: Instruction) -> None:
-        """Have a step done, and note that it was asked for."""
+        """Have a step done, and note that it was asked for, and whether it was taken back."""
         self._steps.append(("do", written(instruction)))
-        await self._hand.do(instruction)
+        try:
+            await self._hand.do(instruction)
+        except TakenBack:
+            self._steps.append(("back", None))
+            raise
 
     async def moment(self) -> int:
         """Return the monotonic clock [ns], and note it."""

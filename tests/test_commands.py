@@ -450,7 +450,7 @@ def test_a_technician_is_asked_for_each_load_and_enter_means_done(tmp_path: Path
     done = tera("verify", "timbangan-1", "--config", config, "--json", stdin=b"\n" * 18)
     assert done.returncode == 0, done.stderr.decode()
     said = done.stderr.decode()
-    assert said.count("Enter when done, q to abandon") == 18
+    assert said.count("Enter: done, b: back, q: quit") == 18
     assert "timbangan-1: place 15000 g in the centre" in said
     assert "timbangan-1: place 5000 g on position 4" in said
 

@@ -105,8 +105,14 @@ async def _guide(
     if (training := station.settings.training) is not None:
         print(t("Exercise: {title}", title=training.title), file=sys.stderr)
         print(training.task.strip(), file=sys.stderr)
-    async with aclosing(run(station.job(bench, subject, hand, order=order))) as events:
-        return await _view(events, station, bench, subject, arguments)
+    begun: list[int] = []
+    try:
+        async with aclosing(run(station.job(bench, subject, hand, order=order))) as events:
+            return await _view(events, station, bench, subject, arguments, begun)
+    finally:
+        for counter in begun:
+            said = t("verification {number} ends without a verdict, on record", number=counter)
+            print(f"\n{said}", file=sys.stderr)
 
 
 async def _view(
@@ -115,7 +121,9 @@ async def _view(
     bench: Bench,
     subject: Instrument,
     arguments: argparse.Namespace,
+    begun: list[int],
 ) -> int:
+    """Show the events of a run; ``begun`` holds its number while it has no verdict."""
     over = "\r\x1b[K" if sys.stderr.isatty() else ""  # over the line before
     total = 0
     code = NONCONFORMING
@@ -124,6 +132,7 @@ async def _view(
         match event:
             case Started(_, counter, points):
                 total = points
+                begun.append(counter)
                 print(
                     t(
                         "verification {number} of bench {bench}: {points} points",
@@ -149,6 +158,7 @@ async def _view(
             case Verified(result):
                 said = [t(r.template, **r.values) for r in result.reasons]
             case Recorded(record):
+                begun.clear()
                 code = CONFORMING if record["verdict"] == "conforming" else NONCONFORMING
                 if arguments.json:
                     print_json([record])
@@ -164,9 +174,12 @@ async def _view(
 
 
 def _label(point: Point) -> str:
-    """Name a point's test, and of a delivery its flow rate."""
-    rate = point.instruction.flow_rate
-    return t(point.test) if rate is None else f"{t('accuracy')} {rate}"
+    """Name a point's test and what was done there."""
+    step = point.instruction
+    if step.flow_rate is not None:
+        return f"{t('accuracy')} {step.flow_rate}"
+    where = f", {t('position')} {step.position}" if step.position else ""
+    return f"{t(point.test)} {step.quantity}{where}"
 
 
 async def _what_became_of_it(station: Running, record: Mapping[str, Any]) -> str:
