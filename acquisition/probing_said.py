@@ -21,9 +21,8 @@ from drivers.codecs.codec import Decoded
 from drivers.modbus import EXCEPTIONS
 from drivers.probe_bus import UnitFound
 from drivers.probe_heard import Certainty
-from drivers.probe_maps import MapFit
+from drivers.probe_maps import LITTLE, MapFit
 from drivers.probe_pattern import Proposal, printable, propose
-from drivers.probe_plan import BusTry
 from drivers.probe_scale import Fit, Noise
 from drivers.probe_search import Search
 from drivers.probe_wire import PLAIN, heard_as
@@ -35,6 +34,8 @@ _SURE = {
 }
 _SHOWN = 3
 """Values of a map that are shown."""
+_BLOCKS = 3
+"""Maps whose lines are written out; all are named."""
 _BYTES = 24
 """Bytes that are shown of what makes no frame."""
 _TEXT = 0.9
@@ -180,14 +181,19 @@ def _unit(unit: UnitFound, port: str, *, everybody: bool) -> list[Found]:
             )
         )
         return [Found("modbus", tuple(said), None, facts | {"maps": []})]
-    if len(unit.maps) > 1:
+    names = [fit.known.id for fit in unit.maps]
+    if len(names) > 1:
         said.append(
             t(
-                "{number} register maps fit: keep the lines of the type plate's",
-                number=len(unit.maps),
+                "{number} register maps fit ({names}): keep the lines of the type plate's",
+                number=len(names),
+                names=", ".join(names),
             )
         )
-    names = [fit.known.id for fit in unit.maps]
+    if unit.maps[0].weight < LITTLE:
+        said.append(
+            t("little speaks for it: nearly everything is 0; let something flow and repeat")
+        )
     return [
         Found(
             "modbus",
@@ -195,7 +201,7 @@ def _unit(unit: UnitFound, port: str, *, everybody: bool) -> list[Found]:
             unit_block(unit, fit, port),
             facts | {"map": fit.known.id, "maps": names, "weight": fit.weight},
         )
-        for number, fit in enumerate(unit.maps)
+        for number, fit in enumerate(unit.maps[:_BLOCKS])
     ]
 
 
@@ -239,15 +245,11 @@ def hints(search: Search, port: str, found: Sequence[Found]) -> list[str]:
         said += _of_noise(noise)
     elif not bus.garbled and not bus.gateway:
         said += _of_silence(search, serial=serial)
-    if search.out_of_time and not (scales is not None and scales.streams):
-        left = [one for one in search.left_out if isinstance(one, BusTry)]
-        if left and serial and not port.startswith("rtu://"):
-            said.append(
-                t(
-                    "for a Modbus instrument: tera doctor --probe rtu://{port} asks all units",
-                    port=port,
-                )
-            )
+    if scales is not None and not scales.streams:
+        bus_port = f"rtu+tcp{port[6:]}" if port.startswith("socket:") else f"rtu://{port}"
+        said.append(
+            t("for a Modbus instrument: tera doctor --probe {port} asks all units", port=bus_port)
+        )
     return said
 
 

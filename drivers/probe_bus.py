@@ -10,7 +10,7 @@ from typing import Final
 
 from drivers.modbus_wire import Kind, Outcome, Reply
 from drivers.probe_maps import MapFit, fit, likeliest
-from drivers.probe_plan import Action, Ask, BusTry, Patience, maps
+from drivers.probe_plan import PROBED, Action, Ask, BusTry, Patience, maps
 from drivers.register_map import RegisterMap, Telegram
 
 _GATEWAY: Final = (10, 11)
@@ -21,6 +21,8 @@ _IN_A_ROW: Final = 4
 """So many units that all answer are looked at with suspicion."""
 _BITS, _FRAMES = 11, 13
 """Bits of a character, and characters of a request and an answer without its registers."""
+_FEW: Final = 2
+"""A try of so few units does not wait for one that sleeps."""
 _QUICK: Final = 10
 """An answer may take so many times as long as the first one took."""
 
@@ -77,17 +79,17 @@ class BusSearch:
 
     def _meet(self, line: BusTry, unit: int) -> Generator[Action, Reply, bool]:
         """Ask one unit, and which map fits it if it is there."""
-        reply = yield from self._asked(line, unit, "holding", 0, 1, self._wait)
+        reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
         if reply.outcome is Outcome.FOREIGN and reply.detail.startswith("unit "):
             late = int(reply.detail.removeprefix("unit "))
             if late not in self.asked and 0 < late < 248:
                 yield from self._meet(line, late)
-            reply = yield from self._asked(line, unit, "holding", 0, 1, self._wait)
-        if reply.outcome is Outcome.SILENCE and unit == line.units[0]:  # it may have slept
-            reply = yield from self._asked(line, unit, "holding", 0, 1, self._wait)
+            reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
+        if reply.outcome is Outcome.SILENCE and unit == line.units[0] and len(line.units) > _FEW:
+            reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
         self.asked.append(unit)
         if reply.outcome in (Outcome.GARBLED, Outcome.FOREIGN):
-            reply = yield from self._asked(line, unit, "holding", 0, 1, self._patience.register)
+            reply = yield from self._asked(line, unit, "holding", *PROBED, self._patience.register)
             if reply.outcome in (Outcome.GARBLED, Outcome.FOREIGN):
                 self.garbled.append((line.baudrate, line.framing, unit))
         if not _there(reply):
@@ -103,7 +105,7 @@ class BusSearch:
     def _only_one(self, line: BusTry) -> Steps:
         """See whether one instrument answers to every unit number."""
         for unit in _EVERYBODY:
-            reply = yield from self._asked(line, unit, "holding", 0, 1, self._wait)
+            reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
             if not _there(reply):
                 return
         self.everybody = True

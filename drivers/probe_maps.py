@@ -20,6 +20,8 @@ _IMPOSSIBLE: Final = frozenset(
 )
 _ENOUGH: Final = 3.0
 """What speaks for a map that is named alone: two likely floats, or three values in their ranges."""
+LITTLE: Final = 1.0
+"""What speaks for a map of which nearly everything is 0."""
 _CLEARER: Final = 1.5
 """So many times as much must speak for it as for the next."""
 
@@ -70,7 +72,7 @@ def _speaks(register: Register, decoded: Decoded) -> float | None:
 
 def likeliest(fits: Iterable[MapFit]) -> tuple[MapFit, ...]:
     """Return the maps to name, the likeliest first: one alone when it is clearly likelier."""
-    ranked = sorted(fits, key=lambda one: -one.weight)
+    ranked = sorted(fits, key=lambda one: (-one.weight, -len(one.known.registers)))
     if not ranked:
         return ()
     second = ranked[1].weight if len(ranked) > 1 else 0.0

@@ -5,18 +5,36 @@ send anything that changes an instrument: only requests for an indication, and t
 registers.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
 from drivers.probe_heard import dialects
+from drivers.probe_wire import sent_as
 from drivers.register_map import RegisterMap, load_map, map_ids
 
 BUDGET: Final = 30.0
 """The whole search [s]."""
 SPEEDS: Final = (9600, 4800, 2400, 19200, 1200, 38400, 115200, 57600)
 """Speeds of scales, as their manuals have them from the factory, the most frequent first [Bd]."""
+PROBED: Final = 0, 2
+"""Wire address and number of the holding registers that every unit is asked for.
+
+No instrument of another speed hears this request of units 1 and 2 as a command (as below).
+"""
+APART: Final[Mapping[str, frozenset[bytes]]] = {
+    "8N1": frozenset((b"\x1bP\r\n", b"Q\r\n", b"01RW\r\n", b"P\r\n", b"\x02AB03\x03")),
+    "7E1": frozenset((b"SI\r\n", b"\x1bP\r\n", b"01RW\r\n", b"\x02AB03\x03")),
+    "7O1": frozenset((b"Q\r\n", b"READ\r\n", b"01RW\r\n", b"P\r\n")),
+    "7N2": frozenset((b"01RW\r\n",)),
+    "8O1": frozenset((b"\x02AB03\x03",)),
+}
+"""Framing -> requests that a slower instrument could hear as a command of one letter, such as T.
+
+It samples the bits of several characters as if they were one. With a pause after each character it
+hears none; tests/test_probe_harmless.py tries all speeds and framings.
+"""
 _END: Final = b"\r\n"
 _LAST: Final = b"P\r\n"
 """It prints (Ohaus Scout Pro), and is the ON:OFF key of an A&D balance, which has answered Q before."""
@@ -34,7 +52,7 @@ class Patience:
     """Listened at each speed to an instrument that streams."""
     gap: float = 0.05
     """Between two requests of a volley."""
-    answer: float = 0.4
+    answer: float = 0.35
     """How long an answer to a request may take."""
     settle: float = 0.12
     """Waited for a second answer."""
@@ -42,6 +60,8 @@ class Patience:
     """How long a Modbus unit may take to answer on a serial line."""
     network: float = 0.6
     """The same behind TCP, before the first answer has shown how quick the line is."""
+    apart: float = 10 / 600
+    """Between two characters of a request that must not be heard as another: one of 600 Bd."""
     register: float = 0.5
     """How long registers of a unit that is there may take."""
 
@@ -60,9 +80,17 @@ class Tune:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send bytes as they are."""
+    """Send bytes as they are; ``apart`` [s] is the pause after each."""
 
     data: bytes
+    apart: float = 0.0
+
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """Give what goes out at one go."""
+        if not self.apart:
+            return (self.data,)
+        return tuple(self.data[at : at + 1] for at in range(len(self.data)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +150,11 @@ def volley() -> tuple[bytes, ...]:
     return tuple(sorted(needed, key=lambda p: (not p.endswith(_END), p == _LAST)))
 
 
+def spoken(request: bytes, framing: str, apart: float) -> Send:
+    """Return how a request is sent in a framing, so that no instrument hears another."""
+    return Send(sent_as(request, framing), apart if request in APART.get(framing, ()) else 0.0)
+
+
 @cache
 def maps() -> tuple[RegisterMap, ...]:
     """Return every register map that comes with the drivers."""
@@ -176,22 +209,23 @@ def scale_plan(*, speeds: bool) -> tuple[Try, ...]:
         ScaleTry(38400, "8N1"),
         ScaleTry(115200, "8N1"),
         ScaleTry(57600, "8N1"),
-        ScaleTry(1200, "8N1"),
         ScaleTry(9600, "8E1"),
         ScaleTry(9600, "8O1"),
+        ScaleTry(1200, "8N1"),
         ScaleTry(4800, "7E1"),
         ScaleTry(1200, "7E1"),
     )
 
 
-def serial_plan(*, speeds: bool) -> tuple[Try, ...]:
-    """Return what is tried on a line of which nothing is known: scales and Modbus in turn."""
-    scales, buses = scale_plan(speeds=speeds), bus_plan(speeds=speeds)
-    lines = len(factory_lines()) if speeds else 1
-    few = [replace(one, units=one.units[:2]) for one in buses[:lines]]
-    rest = [replace(one, units=one.units[2:]) for one in buses[:lines]]
-    later = _in_turn(scales[2:], few[2:])
-    return (*scales[:2], *few[:2], *later, *rest, *buses[lines:])
+def line_plan(*, speeds: bool) -> tuple[Try, ...]:
+    """Return what is tried on a line of which nothing is known: scales and Modbus in turn.
+
+    Only two units are asked, by requests that no scale hears as a command.
+    """
+    scales = scale_plan(speeds=speeds)
+    lines = factory_lines() if speeds else factory_lines()[:1]
+    buses = [BusTry(*line, early_units()[:2]) for line in lines]
+    return (*scales[:2], *buses[:2], *_in_turn(scales[2:], buses[2:]))
 
 
 def _in_turn(more: Iterable[Try], fewer: Iterable[Try]) -> Iterable[Try]:

@@ -43,6 +43,7 @@ class ProbePort:
         if scheme not in ("tcp", "rtu+tcp") or not separator:
             self._link = open_link(place if scheme == "rtu" else port)
         self._open = False
+        self._baudrate = 9600
         self._ours = self._link is None
         """Whether no other program had the port: a line of Modbus does not look."""
         self._line: tuple[LineSettings, ModbusLine] | None = None
@@ -55,10 +56,10 @@ class ProbePort:
             case Ask():
                 return await self._ask(action, left)
             case Tune():
-                link = await self._listening()
-                await link.tune(action.baudrate, action.framing)
+                self._baudrate = action.baudrate
+                await (await self._listening()).tune(action.baudrate, action.framing)
             case Send():
-                await (await self._listening()).send(action.data)
+                await self._send(await self._listening(), action)
             case Hear():
                 return await self._hear(await self._listening(), action, left)
         return b""
@@ -83,6 +84,12 @@ class ProbePort:
             _, line = self._line
             self._line = None
             await line.close()
+
+    async def _send(self, link: SerialLink, send: Send) -> None:
+        for part in send.parts:
+            await link.send(part)
+            if send.apart:
+                await asyncio.sleep(10 / self._baudrate + send.apart)
 
     async def _hear(self, link: SerialLink, hear: Hear, left: float) -> bytes:
         clock = asyncio.get_running_loop().time

@@ -14,8 +14,8 @@ from drivers.codecs.codec import Decoded
 from drivers.errors import Garbled
 from drivers.indication import Condition
 from drivers.probe_heard import Certainty, Dialect, readings, whole
-from drivers.probe_plan import SPEEDS, Action, Hear, Patience, ScaleTry, Send, Tune, volley
-from drivers.probe_wire import PLAIN, sent_as, set_for
+from drivers.probe_plan import SPEEDS, Action, Hear, Patience, ScaleTry, Tune, spoken, volley
+from drivers.probe_wire import PLAIN, set_for
 
 _OTHER_FRAMINGS: Final = ("8E1", "8O1")
 """Framings of eleven bits, which a port must be set to."""
@@ -92,7 +92,7 @@ class ScaleSearch:
         heard, sent = b"", []
         for request in volley():
             sent.append(request)
-            yield Send(sent_as(request, one.framing))
+            yield spoken(request, one.framing, self._patience.apart)
             if heard := (yield Hear(self._patience.gap + _duration(len(request), one.baudrate))):
                 break
         patience = self._patience.answer + _duration(_LINE, one.baudrate) * bool(heard)
@@ -159,7 +159,7 @@ class ScaleSearch:
         heard = []
         for _ in range(2):
             yield Hear(self._patience.settle)  # what is late is none of this
-            yield Send(sent_as(request, one.framing))
+            yield spoken(request, one.framing, self._patience.apart)
             heard.append((yield Hear(patience, whole, self._patience.settle)))
             if not heard[0]:
                 return b"", b""

@@ -14,8 +14,7 @@ from drivers.probe_plan import (
     ScaleTry,
     Try,
     bus_plan,
-    scale_plan,
-    serial_plan,
+    line_plan,
 )
 from drivers.probe_scale import ScaleSearch
 
@@ -81,8 +80,6 @@ def search_for(port: str, patience: Patience, left: Callable[[], float]) -> Sear
     serial = scheme in ("", "rtu")
     if scheme in ("tcp", "rtu", "rtu+tcp"):
         plan: tuple[Try, ...] = bus_plan(speeds=speeds)
-    elif scheme == "socket":
-        plan = (*scale_plan(speeds=False), *bus_plan(speeds=False))
     else:
-        plan = serial_plan(speeds=True)
+        plan = line_plan(speeds=speeds)
     return Search(plan, patience, left, speeds=speeds, serial=serial)
