@@ -13,7 +13,7 @@ from typing import Final, Literal
 from drivers.codecs.codec import Decoded
 from drivers.errors import Garbled
 from drivers.indication import Condition
-from drivers.probe_heard import Certainty, Dialect, readings, whole
+from drivers.probe_heard import Certainty, Dialect, Reading, readings, whole
 from drivers.probe_plan import SPEEDS, Action, Hear, Patience, ScaleTry, Tune, spoken, volley
 from drivers.probe_wire import PLAIN, set_for
 
@@ -23,6 +23,8 @@ _ASKED_AGAIN: Final = 3
 """So many of the last requests may have brought what no protocol reads."""
 _LINE: Final = 24
 """Characters of an answer; one that is longer has begun by then."""
+_SKIPPED: Final = 0.1
+"""A reading that takes so much less of the bytes than another [share] skips some of its frames."""
 _STOPPED: Final = 2
 """After silence at so many speeds it is asked whether the line carries a stream at all."""
 
@@ -200,10 +202,17 @@ def _fits(
             r.shown,
             next(raw for raw, said in r.frames if isinstance(said, Decoded)),
         )
-        for r in readings(data)
-        if r.shown and (request is None or r.dialect.codec.requests.poll == request)
+        for r in _widest(readings(data))
+        if request is None or r.dialect.codec.requests.poll == request
     ]
     return _best(found, PLAIN)
+
+
+def _widest(found: Sequence[Reading]) -> list[Reading]:
+    """Leave out readings that skip frames which another reads as well."""
+    shown = [r for r in found if r.shown]
+    widest = max((r.share for r in shown if r.valued), default=0.0)
+    return [r for r in shown if r.share > widest - _SKIPPED]
 
 
 def _best(found: Sequence[Fit], framing: str) -> tuple[Fit, ...]:

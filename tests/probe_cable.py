@@ -89,30 +89,35 @@ class FarEnd:
     takes: float = 0.1
     """How long it thinks before it answers [s]."""
     loads: tuple[str, ...] = ("12.345", "12.350", "0.250")
-    strict: bool = True
-    """Whether it throws away what has a wrong parity."""
+    second: str = ""
+    """What a second instrument on the same line answers to the same request."""
 
     def frames(self) -> Iterator[bytes]:
         """Give the frames of its loads, without end."""
-        known = list(self.codec.units.values())
-        unit = "kg" if "kg" in known else known[0]
-        speech = Speech(self.codec, unit, Decimal("0.005"))
         while True:
-            for load in self.loads:
-                shown = speech.weight(Decimal(load), Condition.STABLE)
-                yield speech.frame(shown) or b""
+            yield from map(self.shown, self.loads)
+
+    def shown(self, load: str) -> bytes:
+        """Return the frame that shows a load."""
+        known = list(self.codec.units.values())
+        speech = Speech(self.codec, "kg" if "kg" in known else known[0], Decimal("0.005"))
+        return speech.frame(speech.weight(Decimal(load), Condition.STABLE)) or b""
 
 
 class VirtualLine:
     """A line with its own clock between a search and an instrument."""
 
-    def __init__(self, far: FarEnd | None = None, noise: bytes = b"") -> None:
+    def __init__(
+        self, far: FarEnd | None = None, noise: bytes = b"", *, strict: bool = False
+    ) -> None:
+        """Join a port to an instrument; Linux hands on characters without a stop bit unless strict."""
         self.now = 0.0
         self.sent: list[tuple[int, str, bytes]] = []
         """Everything that the search sent: speed, framing of the port, bytes."""
         self.understood: list[bytes] = []
         """The requests that the instrument made out."""
-        self._far, self._noise = far, noise
+        self._far, self._noise, self._strict = far, noise, strict
+        self._budget = 30.0
         self._port = (9600, "8N1")
         self._coming: list[tuple[float, bytes]] = []
         if far is not None:
@@ -120,8 +125,13 @@ class VirtualLine:
             self._reader = RequestReader(far.codec.requests)
             self._next = far.every or 0.0
 
+    def disturb(self, at: float, data: bytes) -> None:
+        """Let bytes come once [s] that nobody sends."""
+        self._coming.append((at, data))
+
     def left(self, budget: float = 30.0) -> float:
         """Say how much of the budget is left [s]."""
+        self._budget = budget
         return budget - self.now
 
     def run(self, search: Search) -> None:
@@ -157,18 +167,17 @@ class VirtualLine:
         far = self._far
         if far is None or far.every is not None:
             return
-        framing = far.framing if far.strict else "8N1"
-        heard = carried(data, *self._port, far.baudrate, framing)
-        heard = heard if far.strict else bytes(b & 0x7F for b in heard)
-        for wish in self._reader.feed(heard):
+        for wish in self._reader.feed(carried(data, *self._port, far.baudrate, far.framing)):
             self.understood.append(wish.request)
             if wish.kind == "poll":
                 frame = next(self._frames)
                 after = far.takes + len(frame) * 10 / far.baudrate
                 self._coming.append((self.now + after, frame))
+                if far.second:
+                    self._coming.append((self.now + after + 0.05, far.shown(far.second)))
 
     def _hear(self, hear: Hear) -> bytes:
-        end = self.now + hear.seconds
+        end = min(self.now + hear.seconds, self._budget)
         far = self._far
         while far is not None and far.every is not None and self._next <= end:
             if self._next > self.now:
@@ -179,7 +188,8 @@ class VirtualLine:
             if at > end or far is None:
                 break
             self.now = max(self.now, at)
-            data += carried(frame, far.baudrate, far.framing, *self._port)
+            levels = bits(frame, far.framing)
+            data += received(levels, far.baudrate, *self._port, strict=self._strict)
             self._coming.remove((at, frame))
             if hear.enough is not None and hear.enough(data):
                 end = min(end, self.now + hear.settle)
