@@ -158,7 +158,7 @@ def evaluate(
         routine=sheet.routine,
         table=TableReference(law.id, law.edition, law.clause, law.digest),
         stage=sheet.stage,
-        legal=not legality,
+        founded=not legality,
         tests=results,
         reasons=(
             *reasons,

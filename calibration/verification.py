@@ -283,8 +283,8 @@ class Verification:
     routine: str
     table: TableReference
     stage: str
-    legal: bool
-    """False: no legal verdict (table not approved, standard expired, simulated data ...)."""
+    founded: bool
+    """The law is approved and the standards are good: a decision rests on both."""
     tests: tuple[TestResult, ...]
     reasons: tuple[Reason, ...] = ()
     decision_rule: str = SIMPLE_ACCEPTANCE
@@ -292,6 +292,11 @@ class Verification:
     """A table entry of low confidence was used."""
     settings: SettingsReference | None = None
     """National settings over the table; None: the Recommendation alone."""
+
+    @property
+    def legal(self) -> bool:
+        """Tell whether it is a legal verdict; what nobody decided is none."""
+        return self.founded and self.verdict is not Verdict.INDETERMINATE
 
     def to_dict(self) -> dict[str, Any]:
         """Give the object that ``tera evaluate --json`` prints; numbers stay Decimal."""

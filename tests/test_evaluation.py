@@ -57,7 +57,8 @@ def codes(verification: Verification) -> list[str]:
 def test_every_example_sheet_is_evaluated(name: str, verdict: Verdict) -> None:
     result = decided(example(name), WEIGHTS, approved=(R76, R117, R49))
     assert result.verdict is verdict
-    assert result.legal
+    assert result.founded
+    assert result.legal is (verdict is not Verdict.INDETERMINATE)
     assert result.decision_rule == "simple acceptance"
 
 
@@ -180,6 +181,16 @@ def test_a_verdict_without_its_foundation_is_computed_but_not_legal(
     assert code in codes(result)
 
 
+def test_what_is_not_decided_is_no_legal_verdict() -> None:
+    sheet = example("nawi")
+    assert decided(sheet, WEIGHTS, approved=(R76,)).legal
+    sheet["test"] = [test for test in sheet["test"] if test["name"] != "repeatability"]
+    result = decided(sheet, WEIGHTS, approved=(R76,))
+    assert (result.verdict, result.founded) == (Verdict.INDETERMINATE, True)
+    assert result.legal is False
+    assert result.to_dict()["legal"] is False
+
+
 def test_a_standard_is_good_through_its_last_day_and_up_to_exactly_one_third() -> None:
     sheet = example("nawi")
     sheet["standards"] = [{"id": "W-07"}]
@@ -189,13 +200,13 @@ def test_a_standard_is_good_through_its_last_day_and_up_to_exactly_one_third() -
     sheet["test"] = [{"name": "weighing", "load": ["0 g", "3 kg"], "indication": ["0 g", "3 kg"]}]
     for error, legal in (("1.6666 g", True), ("1.6667 g", False), ("0.0555 %", True)):
         exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity(error))
-        assert decided(sheet, exact, approved=(R76,)).legal is legal
+        assert decided(sheet, exact, approved=(R76,)).founded is legal
     sheet["instrument"] |= {"max": "150 kg", "e": "50 g", "d": "5 g"}
     sheet["stage"] = "in_service"
     sheet["test"][0] |= {"load": ["0 g", "150 kg"], "indication": ["0 g", "150 kg"]}
     for error, legal in (("50 g", True), ("50.001 g", False)):  # 3000 e: 150 g
         exact = Standard(id="W-07", due=datetime.date(2026, 11, 24), mpe=parse_quantity(error))
-        assert decided(sheet, exact, approved=(R76,)).legal is legal
+        assert decided(sheet, exact, approved=(R76,)).founded is legal
 
 
 def test_errors_of_standards_used_together_add() -> None:

@@ -213,7 +213,7 @@ def test_a_verification_prints_the_object_of_the_contract() -> None:
         routine="nawi",
         table=TableReference("r76", "2006", "3.5.1 Table 6", "sha256:00"),
         stage="initial",
-        legal=False,
+        founded=True,
         tests=(TestResult("weighing", Verdict.CONFORMING, (point,)),),
         reasons=(Reason("test-missing", "the test {test} is missing.", {"test": "tare"}),),
     )

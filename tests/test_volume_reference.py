@@ -452,7 +452,7 @@ def test_a_certificate_silent_on_wetting_is_said() -> None:
 
 
 def test_without_a_thermometer_the_verdict_is_not_legal() -> None:
-    assert decided(sheet(filled(), MEASURE, THERMOMETER)).legal
+    assert decided(sheet(filled(), MEASURE, THERMOMETER)).founded
     result = decided(sheet(filled(), MEASURE))
     assert not result.legal
     assert "thermometer-none" in codes(result)

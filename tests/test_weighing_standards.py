@@ -57,7 +57,7 @@ def test_worked_check_of_15_kg_by_5_g_with_weights_of_10_kg_and_5_kg(
 ) -> None:
     # MPE 7.5 g at Max, a third is 2.5 g: M1 0.75 g, M2 2.4 g (just), M3 7.5 g
     result = decided(weighed("15 kg"), weights(accuracy_class, "10 kg", "5 kg"), approved=TABLES)
-    assert result.legal is legal
+    assert result.founded is legal
     assert ("standard-inadequate" in codes(result)) is not legal
     if accuracy_class == "M1":
         assert "15000 g: W: 10000 + 5000 g; their errors add to 0.75 g" in said(result)
@@ -68,8 +68,8 @@ def test_worked_check_of_15_kg_by_5_g_with_weights_of_10_kg_and_5_kg(
 def test_every_load_is_checked_not_only_the_largest() -> None:
     # 2.5 kg: the limit is 2.5 g; M2 of 2 kg + 500 g errs by 0.38 g, M3 of 1.25 g by more than a third
     loads, nominals = ("2500 g",), ("2 kg", "500 g")
-    assert decided(weighed(*loads), weights("M2", *nominals), approved=TABLES).legal
-    assert not decided(weighed(*loads), weights("M3", *nominals), approved=TABLES).legal
+    assert decided(weighed(*loads), weights("M2", *nominals), approved=TABLES).founded
+    assert not decided(weighed(*loads), weights("M3", *nominals), approved=TABLES).founded
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_load_that_the_weights_do_not_make_is_refused(load: str, lawful: bool)
     given = weighed(load, max="30 kg", e="10 g")
     register = weights("M1", "10 kg", "5 kg", "2 kg", "1 kg")
     if lawful:
-        assert decided(given, register, approved=TABLES).legal
+        assert decided(given, register, approved=TABLES).founded
         return
     with pytest.raises(Refused) as refused:
         decided(given, register)
@@ -94,7 +94,7 @@ def test_sets_of_several_standards_are_used_together() -> None:
         for name, nominal in (("A", "10 kg"), ("B", "2 kg"))
     ]
     result = decided(given, *sets, approved=TABLES)
-    assert result.legal
+    assert result.founded
     assert "A: 10000 g; B: 2000 g; their errors add to 0.6 g" in said(result)
 
 
@@ -137,7 +137,7 @@ def test_weights_of_class_e2_count_by_their_uncertainty() -> None:
     # the limit is 1 mg at 100 000 e; U = 0.05 mg against one third
     register = weights("E2", "100 g", points=(point,))
     result = decided(given, register, approved=TABLES)
-    assert result.legal
+    assert result.founded
     assert "add to 0.05 mg" in said(result)
     quantity = only(result, "weighing").points[0].budget[0]
     assert (quantity["quantity"], quantity["distribution"]) == ("weights W", "normal")
@@ -158,7 +158,7 @@ def test_of_e2_as_a_whole_the_uncertainty_counts_and_of_others_the_larger(
         due=DUE,
         **{name: parse_quantity(text) for name, text in stated.items()},
     )
-    assert decided(weighed("15 kg"), register, approved=TABLES).legal is legal
+    assert decided(weighed("15 kg"), register, approved=TABLES).founded is legal
 
 
 def test_weights_without_a_class_count_with_deviation_and_uncertainty() -> None:
@@ -185,7 +185,7 @@ def test_weights_that_r_111_does_not_know_are_refused(
 
 def test_the_table_of_the_weights_needs_approval_too() -> None:
     result = decided(weighed("5 kg"), weights("M1", "5 kg"), approved=TABLES[:1])
-    assert not result.legal
+    assert not result.founded
     assert "the office has not approved table r111@2004." in map(str, result.reasons)
 
 
@@ -194,7 +194,7 @@ def test_a_thermometer_beside_the_weights_is_still_assessed() -> None:
     dumb = Standard(id="T", due=DUE)
     assert "standard-not-assessed" in codes(decided(given, weights("M1", "5 kg"), dumb))
     thermometer = Standard(id="T", due=DUE, mpe=parse_quantity("0.2 °C"))
-    assert decided(given, weights("M1", "5 kg"), thermometer, approved=TABLES).legal
+    assert decided(given, weights("M1", "5 kg"), thermometer, approved=TABLES).founded
 
 
 def bridge(**changes: Any) -> dict[str, Any]:
@@ -299,7 +299,7 @@ def test_the_error_of_the_standards_adds_with_every_substitution() -> None:
     result = decided(given, approved=TABLES)
     assert "too coarse at 40000 kg: their error 6.8 kg" in str(result.reasons[-1])  # limit 20 kg
     given["standards"][0]["mpe"] = "0.0166 %"  # 6.64 kg of 40 t, 9.96 kg of 60 t
-    assert decided(given, approved=TABLES).legal
+    assert decided(given, approved=TABLES).founded
 
 
 @pytest.mark.parametrize("name", ["eccentricity", "repeatability", "zero"])
