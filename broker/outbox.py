@@ -314,6 +314,15 @@ class Outbox:
 
         return await self._committer.read(work)
 
+    async def archives(self) -> list[Path]:
+        """Return the files into which receipted records were moved, oldest first."""
+
+        def work(db: sqlite3.Connection) -> list[Path]:
+            found = db.execute("SELECT DISTINCT file FROM archive ORDER BY archive")
+            return [Path(file) for (file,) in found]
+
+        return await self._committer.read(work)
+
     async def _rows(self, where: str, values: Sequence[Any], limit: int | None = None) -> list[Row]:
         def work(db: sqlite3.Connection) -> list[Row]:
             found = map(row_of, db.execute(f"SELECT {ROW} {where}", values))

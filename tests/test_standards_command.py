@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ from acquisition.cli import main
 from acquisition.config import Store
 from acquisition.standards_used import verdicts_using
 from broker.outbox import Outbox
+from broker.outbox_archive import archive
 from broker.record import encode
 from broker.store import RecordStore
-from tests.records import start, verdict
+from tests.records import receipt, start, verdict
 
 TODAY = date.today()  # noqa: DTZ011 - a due date is a day at the office
 
@@ -195,6 +197,43 @@ def test_a_verdict_is_listed_once_with_every_place_it_lies_in(
     assert not (committed / "outbox.sqlite").exists()
 
 
+async def _archived(folder: Path) -> Path:
+    """Stamp everything and move it into an archive."""
+    outbox = await Outbox.open(folder / "outbox.sqlite")
+    for row in await outbox.pending(999):
+        of = {"bench": row.bench, "id": row.id, "schema": f"tera/{row.kind}/1"}
+        await outbox.stamp_receipt(receipt(of, row.digest, stored=row.seq))
+    await outbox.close()
+    (moved,) = archive(folder / "outbox.sqlite", "9999-01-01", folder / "old")
+    return moved.file
+
+
+def test_verdicts_in_an_archive_of_the_station_are_listed_too(
+    committed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = objects(ran(capsys, "used", "W-07", "--json")[1])
+    file = asyncio.run(_archived(committed))
+    code, out, err = ran(capsys, "used", "W-07", "--json")
+    found = {one["id"]: one["found_in"] for one in objects(out)}
+    assert (code, err) == (0, "")
+    assert list(found) == [one["id"] for one in before]
+    assert found["v-before"] == ["archive"]
+    assert found["v-first"] == ["archive", "records"]
+    assert ran(capsys, "used", "LAMA-9")[0] == 0
+
+    with sqlite3.connect(file) as db:  # an altered verdict is worth nothing
+        db.execute("UPDATE content SET body = x'7b7d'")
+    db.close()
+    code, out, err = ran(capsys, "used", "W-07", "--json")
+    assert {one["id"] for one in objects(out)} == {"v-first", "v-last"}
+    file.unlink()
+    assert (code, err) == (ran(capsys, "used", "W-07", "--json")[0], err)
+    assert code == 3
+    assert err.count("\n") == 1
+    assert str(file) in err
+    assert not file.exists()
+
+
 def test_a_standard_that_left_the_register_still_has_its_verdicts(
     committed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,4 +315,4 @@ def test_both_files_find_the_verdicts_that_hold_a_text(committed: Path) -> None:
         ["v-first", "v-last"],
     )
     store = Store(outbox=committed / "outbox.sqlite", records=committed / "records.sqlite")
-    assert len(verdicts_using(store, "W-07")) == 4
+    assert len(verdicts_using(store, "W-07").verdicts) == 4

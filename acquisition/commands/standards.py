@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from acquisition.commands.law import day
 from acquisition.config import Station, load_station
-from acquisition.faults import CONFORMING, BadInput
+from acquisition.faults import CONFORMING, NO_ANSWER, BadInput
 from acquisition.language import choose, t
 from acquisition.output import console, number, print_json, table, word
 from acquisition.standards_used import Use, verdicts_using
@@ -229,15 +230,18 @@ def _used(
         raise BadInput("{until} lies before {since}", place="--to", until=until, since=since)
     registered = any(standard.id == name for standard in station.standards)
     uses = verdicts_using(station.store, name, since, until)
-    if not uses and not registered and not verdicts_using(station.store, name):
+    if not uses.verdicts and not registered and not verdicts_using(station.store, name).verdicts:
         raise _unknown(station, name)
     if as_json:
-        print_json(use.to_dict() for use in uses)
-        return CONFORMING
-    _show_uses(name, uses, since, until)
-    if not registered:
-        console().print(t("{name} is no longer in the register", name=name))
-    return CONFORMING
+        print_json(use.to_dict() for use in uses.verdicts)
+    else:
+        _show_uses(name, uses.verdicts, since, until)
+        if not registered:
+            console().print(t("{name} is no longer in the register", name=name))
+    for file in uses.unread:
+        said = t("the archive {file} is missing or damaged: its verdicts are not listed", file=file)
+        print(f"tera: {said}", file=sys.stderr)
+    return NO_ANSWER if uses.unread else CONFORMING
 
 
 def _show_uses(name: str, uses: Sequence[Use], since: date | None, until: date | None) -> None:
