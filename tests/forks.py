@@ -59,8 +59,9 @@ class Fork:
 class Forks:
     """The process that forks."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, environment: Mapping[str, str]) -> None:
         self._process = process
+        self._environment = environment
         self._begun: asyncio.Queue[int] = asyncio.Queue()
         self._ended: dict[int, asyncio.Future[int]] = {}
         self._turn = asyncio.Lock()
@@ -68,19 +69,29 @@ class Forks:
 
     @classmethod
     async def open(cls, environment: Mapping[str, str] | None = None) -> "Forks":
+        given = os.environ | ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"} | dict(environment or {})
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.forks"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=ROOT,
-            env=os.environ | ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"} | dict(environment or {}),
+            env=given,
         )
-        return cls(process)
+        return cls(process, given)
 
-    async def start(self, *arguments: str | Path, says: Path, **more: Any) -> Fork:
-        """Run the command line; what it says is added to a file."""
+    async def start(
+        self, *arguments: str | Path, says: Path, fresh: bool = False, **more: Any
+    ) -> Fork:
+        """Run the command line; what it says is added to a file. ``fresh``: with all its imports."""
         says.touch()
         asked = {"arguments": [str(a) for a in arguments], "says": str(says), **more}
+        if fresh:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.forks", json.dumps(asked)),
+                cwd=ROOT,
+                env=self._environment,
+            )
+            return Fork(process.pid, asyncio.ensure_future(process.wait()), says)
         assert self._process.stdin is not None
         async with self._turn:
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
@@ -167,4 +178,6 @@ def _be(arguments: list[str], says: str, **more: Any) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _be(**json.loads(sys.argv[1]))
     _serve()

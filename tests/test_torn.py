@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torn import torn
 
 
+@pytest.mark.timeout(300)
 async def test_a_station_starts_on_torn_files_and_keeps_what_was_committed(tmp_path: Path) -> None:
     """The short form of ``make torn``."""
     tally = await torn(60, 20, tmp_path)
