@@ -73,10 +73,15 @@ class TechnicianHand:
 
     def __init__(self, instrument: str) -> None:
         self._instrument = instrument
+        self._added = False
 
     async def do(self, instruction: Instruction) -> None:
         """Say what to do; Enter means done, and nothing else is taken for it."""
-        print(f"\n{self._instrument}: {say(instruction)}", file=sys.stderr)
+        said = say(instruction)
+        if self._added and instruction.action is not Action.ADD:
+            said = f"{t('take the added load off')}; {said}"
+        self._added = instruction.action is Action.ADD
+        print(f"\n{self._instrument}: {said}", file=sys.stderr)
         while True:
             line = await _answer(t("Enter: done, b: back, q: quit > "))
             match None if line is None else line.strip().lower():
@@ -107,6 +112,14 @@ def say(instruction: Instruction) -> str:
     match instruction.action:
         case Action.ZERO:
             return t("empty the load receptor and set it to zero")
+        case Action.PLACE if not instruction.quantity.magnitude:
+            return t("empty the load receptor")
+        case Action.PLACE if instruction.anew:
+            return t(
+                "take the load off, set to zero if it does not show zero, then place {load} in the "
+                "centre",
+                load=load,
+            )
         case Action.PLACE if instruction.position:
             return t(
                 "place {load} on position {position}", load=load, position=instruction.position

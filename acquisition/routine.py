@@ -37,6 +37,8 @@ class Instruction:
     position: int = 0
     """Position on the load receptor: 0 the centre, 1.. the supports."""
     flow_rate: Quantity | None = None
+    anew: bool = False
+    """The load is taken off first and put on again: each weighing of a series (R 76-1 A.4.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,10 @@ def nawi_plan(scale: NawiCharacteristics, table: LegalTable | None = None) -> tu
         for position, load in enumerate(loads):
             action = Action.ZERO if test.name == "zero" else Action.PLACE
             step = Instruction(
-                action, Quantity(load, test.unit), position if test.name == "eccentricity" else 0
+                action,
+                Quantity(load, test.unit),
+                position if test.name == "eccentricity" else 0,
+                anew=test.name == "repeatability",
             )
             points.append(Point(test.name, step, by_added_load=test.by_added_load))
     return tuple(points)

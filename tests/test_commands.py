@@ -453,6 +453,11 @@ def test_a_technician_is_asked_for_each_load_and_enter_means_done(tmp_path: Path
     assert said.count("Enter: done, b: back, q: quit") == 18
     assert "timbangan-1: place 15000 g in the centre" in said
     assert "timbangan-1: place 5000 g on position 4" in said
+    anew = (
+        "take the load off, set to zero if it does not show zero, then place 12000 g in the centre"
+    )
+    assert said.count(f"timbangan-1: {anew}") == 3  # a series is no series without unloading
+    assert "place 0 g" not in said
 
 
 @pytest.mark.parametrize("typed", [b"\n\nq\n", b"\n\n"], ids=["q", "end of input"])

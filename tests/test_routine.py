@@ -1,11 +1,13 @@
 """The plan puts its points where the Recommendation wants them."""
 
+import os
 from decimal import Decimal
 
 import pytest
 
 from acquisition.faults import BadInput
-from acquisition.routine import Action, NawiCharacteristics, nawi_plan, volume_plan
+from acquisition.hands import TechnicianHand
+from acquisition.routine import Action, Instruction, NawiCharacteristics, nawi_plan, volume_plan
 from calibration.units import Quantity
 
 FIFTEEN = {"class": "III", "max": "15 kg", "e": "5 g"}
@@ -58,3 +60,28 @@ def test_each_flow_rate_is_delivered_as_often_as_asked() -> None:
     plan = volume_plan([(rate, volume, 3), (rate, volume, 2)])
     assert [p.test for p in plan] == ["accuracy 1"] * 3 + ["accuracy 2"] * 2
     assert {p.instruction.action for p in plan} == {Action.DELIVER}
+
+
+async def test_the_added_load_comes_off_before_another_load_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERA_LANG", "en")
+    read, write = os.pipe()
+    with os.fdopen(read) as answers, os.fdopen(write, "w") as technician:
+        technician.write("\n\n\n")
+        technician.flush()
+        monkeypatch.setattr("sys.stdin", answers)
+        hand = TechnicianHand("T-1")
+        gram = Quantity(Decimal("0.5"), "g")
+        for action, load in (
+            (Action.ADD, gram),
+            (Action.ADD, gram),
+            (Action.PLACE, Quantity(Decimal(5), "kg")),
+        ):
+            await hand.do(Instruction(action, load))
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("T-1: ")]
+    assert said == [
+        "T-1: added load now 0.5 g in all",
+        "T-1: added load now 0.5 g in all",
+        "T-1: take the added load off; place 5 kg in the centre",
+    ]
