@@ -18,7 +18,8 @@ from acquisition.journal import Journal
 from acquisition.machine import boot_id, uptime
 from acquisition.notify import notify, watchdog_period
 from acquisition.progress import Progress
-from broker.failure import BrokerError
+from broker.disk_trouble import explain_disk
+from broker.failure import BrokerError, OutboxFailed
 from broker.outbox import Outbox
 
 log = Journal(__name__)
@@ -43,7 +44,7 @@ class Heartbeat:
     """Answers that writer, reader and disk have given."""
     beats: int = 0
     """Times that everything was found to get on."""
-    trouble: BrokerError | OSError | None = None
+    trouble: BrokerError | None = None
     """Why the outbox cannot be written at present."""
     stuck: dict[str, float] = field(default_factory=dict)
     """Who does not get on, and for how long [s]."""
@@ -80,20 +81,22 @@ class Heartbeat:
     async def _probe(self) -> None:
         """Ask writer, reader and disk, again and again; an error is an answer, silence is none."""
         while True:
-            trouble: BrokerError | OSError | None = None
+            trouble: BrokerError | None = None
             try:
                 await self.outbox.stamp_published([])  # changes nothing, in a transaction
                 await self.outbox.benches_waiting()
                 await asyncio.to_thread(_sign_of_life, sign_of(self.file))
-            except (BrokerError, OSError) as error:
+            except BrokerError as error:
                 trouble = error
+            except OSError as error:
+                trouble = explain_disk(error, self.file, OutboxFailed)
             if str(trouble) != str(self.trouble):
                 self._say(trouble)
             self.trouble = trouble
             self.probes += 1
             await asyncio.sleep(self.every)
 
-    def _say(self, trouble: BrokerError | OSError | None) -> None:
+    def _say(self, trouble: BrokerError | None) -> None:
         if trouble is None:
             log.info("the outbox can be written again", event="outbox_well")
         else:

@@ -8,6 +8,7 @@ bench, and the computer that the outbox belongs to.
 
 import errno
 import fcntl
+import os
 import re
 import resource
 import shutil
@@ -19,6 +20,7 @@ from acquisition.config import Station
 from acquisition.faults import Abandoned, BadInput
 from acquisition.journal import Journal
 from acquisition.machine import UNKNOWN, machine_id
+from broker.disk_trouble import explain_disk
 from broker.failure import OutboxFailed
 from broker.salvage import Lost, Mended, mend
 
@@ -51,7 +53,7 @@ def premises(settings: Station, *, take_over: bool = False, ours: bool = True) -
         except OSError as error:
             raise _refusal(outbox, error) from None
         if shutil.disk_usage(outbox.parent).free < _LEAST_SPACE:
-            raise _full(outbox)  # SQLite would only speak of an input/output error
+            raise _refusal(outbox, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         mended = mend(outbox)
         if mended is not None:
             _say(mended)
@@ -176,20 +178,9 @@ def _may_open_enough(settings: Station) -> None:
         )
 
 
-def _full(outbox: Path) -> OutboxFailed:
-    return OutboxFailed(
-        "the disk or {file} is full: make room; what is committed stays", file=outbox
-    )
-
-
 def _refusal(outbox: Path, error: OSError) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _full(outbox)
-    if error.errno == errno.EROFS:
-        return OutboxFailed(
-            "the disk with {file} is read-only: check it and mount it writable; what is committed stays",
-            file=outbox,
-        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        return explain_disk(error, outbox, OutboxFailed)
     return BadInput(
         "cannot write {file}: {why}", place="store.outbox", file=outbox, why=error.strerror
     )

@@ -10,10 +10,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from broker.disk_trouble import disk_error, explain_disk
 from broker.failure import BrokerError
 from broker.migration import NewerTables, migrate
 
 log = logging.getLogger(__name__)
+
+_OF_THE_DISK = (
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+)
+"""What SQLite says when the disk under the file is full or read-only, among other things."""
 
 _AGAIN = 0.01
 """Pause [s] before a new file is asked again to write ahead."""
@@ -88,6 +97,8 @@ class SqliteFile:
 def explain(error: Exception, path: Path, failure: type[BrokerError]) -> BrokerError:
     """Return the sentence for what SQLite reports of a file."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _OF_THE_DISK and (disk := disk_error(path)) is not None:
+        return explain_disk(disk, path, failure)
     if isinstance(error, NewerTables):
         text = "{file} was written by a newer version of this program: use that one"
     elif code == sqlite3.SQLITE_FULL:
@@ -98,6 +109,8 @@ def explain(error: Exception, path: Path, failure: type[BrokerError]) -> BrokerE
         text = "{file} is damaged or no such database: keep it and call for help ({why})"
     elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         text = "cannot open or write {file}: check the folder and its permissions"
+    elif code == sqlite3.SQLITE_IOERR:
+        text = "the disk with {file} reports errors: save what is on it and replace it ({why})"
     else:
         text = "{file} failed: {why}"
     return failure(text, file=path, why=error)

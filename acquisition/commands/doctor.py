@@ -28,6 +28,8 @@ from acquisition.register import approved_digests
 from acquisition.simulated_workshop import SimulatedWorkshop
 from acquisition.station import broker_address
 from acquisition.tls_findings import tls_findings
+from broker.disk_trouble import disk_error, explain_disk
+from broker.failure import OutboxFailed
 from broker.publisher import reach
 from calibration.mpe import legal_table
 from drivers.indication import Condition, Indication
@@ -158,8 +160,17 @@ def _disk(outbox: Path) -> Finding:
     folder = next(p for p in outbox.parents if p.exists())
     free = shutil.disk_usage(folder).free
     text = t("{free} GB free", free=f"{free / 1e9:.1f}")
+    trouble = disk_error(outbox) if folder == outbox.parent else None
+    if trouble is not None:
+        said = sentence(explain_disk(trouble, outbox, OutboxFailed))
+        return Finding(t("disk"), "fault", said)
     if not os.access(folder, os.W_OK):
-        return Finding(t("disk"), "fault", t("{folder} cannot be written", folder=folder))
+        return Finding(
+            t("disk"),
+            "fault",
+            t("{folder} cannot be written", folder=folder),
+            t("give it to the user who runs tera, or name another folder under [store]"),
+        )
     if free < _LITTLE_SPACE:
         return Finding(t("disk"), "fault", text, t("make room: without it no run can start"))
     return Finding(t("disk"), "ok", text)
