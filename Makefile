@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install install-dev system-peers demo test check bench soak backlog lines sbom lock clean
+.PHONY: help install install-dev system-peers demo test check bench soak backlog lines crash torn sbom lock clean
 
 help:
 	@echo "make demo     the main job on simulated instruments, start to end"
@@ -15,6 +15,8 @@ help:
 	@echo "make bench    measured speed, as ratios side by side"
 	@echo "make backlog  the broker away for 100,000 verdicts, then drained: about five minutes"
 	@echo "make lines    every kind of line pulled and returned 100 times: about a minute"
+	@echo "make crash    everything killed at random instants, 1,070 times: about twenty minutes"
+	@echo "make torn     the station's files cut or corrupted at 1,000 places: about five minutes"
 	@echo "make soak     50 benches for an hour: memory, descriptors, and whether all arrived"
 
 $(VENV)/bin/python:
@@ -59,6 +61,13 @@ backlog: install-dev system-peers
 
 lines: install-dev
 	$(BIN)/python -m tests.pull_lines --times 100
+
+# SEED=N rolls the same dice again.
+crash: install-dev system-peers
+	$(BIN)/python -m tests.crash $(if $(SEED),--seed $(SEED))
+
+torn: install-dev
+	$(BIN)/python -m tests.torn $(if $(SEED),--seed $(SEED))
 
 soak: install-dev system-peers
 	$(BIN)/python -m tests.soak --minutes 60

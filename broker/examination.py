@@ -27,6 +27,8 @@ _OURS_TO_SAY = frozenset(
     }
 )
 """Troubles that are no damage."""
+_SINCE = 2
+"""The migration that made the table ``content``."""
 
 
 def examine(outbox: Path) -> str | None:
@@ -37,7 +39,7 @@ def examine(outbox: Path) -> str | None:
     try:
         address = f"{outbox.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as db:
-            if not _tables_of_today(db):
+            if not _tables_of_today(db, outbox):
                 return None
             wrong = (x for look in (_pages, _records, _lines) for x in look(db, outbox))
             return next(wrong, None)
@@ -70,12 +72,16 @@ def hold(outbox: Path, *, within: float) -> Hold:
     return Hold.of(outbox, within=within)
 
 
-def _tables_of_today(db: sqlite3.Connection) -> bool:
+def _tables_of_today(db: sqlite3.Connection, outbox: Path) -> bool:
     """Say whether the tables are those that we know; others are migrated, or refused, elsewhere."""
     names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-    if "migration" not in names:
-        return bool({"record", "content", "delivery"} & names) and "content" in names
+    if "content" not in names or "migration" not in names:
+        if any(read_lines(counterfoil_of(outbox))):  # there is none without our tables
+            raise sqlite3.DatabaseError("tables are missing")
+        return False
     (last,) = db.execute("SELECT max(number) FROM migration").fetchone()
+    if last is None or last < _SINCE:
+        raise sqlite3.DatabaseError("the note of its tables is gone")
     return bool(last == len(migrations("outbox")))
 
 

@@ -109,7 +109,7 @@ def _mend(outbox: Path, why: str) -> Mended:
                     take = salvaged.take_row if committed else salvaged.take_bytes
                     for row in pages.rows(committed=committed):
                         take(row)
-        if not salvaged.anything():
+        if size_of(outbox) and not salvaged.anything():
             raise OutboxFailed(
                 "{file} is damaged or no such database: keep it and call for help ({why})",
                 file=outbox,

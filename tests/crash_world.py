@@ -86,7 +86,7 @@ class Role:
             if way < _EARLY:
                 await _unless_ended(process, dice.uniform(0.0, _START))
             else:
-                await _until(process, lambda: notes.connected, _READY_WITHIN)
+                await _until(process, notes.is_connected, _READY_WITHIN)
                 late = way > 1 - _LONG
                 await _unless_ended(process, dice.uniform(0.0, 5.0 if late else 0.8))
                 if way < _EARLY + _AIMED:

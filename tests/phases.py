@@ -53,8 +53,7 @@ class Notes:
         """Return what is being done."""
         return max((n for n in range(len(PHASES)) if self._map[n]), default=0)
 
-    @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Say whether a broker has answered in this life."""
         return self._map[CONNECTED] > 0
 

@@ -1,9 +1,13 @@
 """What a damaged outbox still holds comes back byte by byte; what it lost keeps its number."""
 
+import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from broker.outbox_hold import Hold
 from broker.record import digest, encode
 from broker.salvage import Lost, Mended, kept_aside, mend
 from tests.records import receipt, start, verdict, verify_once
-from tests.stations import line_with, order, scale_bench, tera, tera_at_work, write_station
+from tests.stations import ROOT, line_with, order, scale_bench, tera, tera_at_work, write_station
 from tests.torn_station import held_in
 
 
@@ -202,6 +206,49 @@ async def test_an_outbox_that_vanished_gives_no_number_twice(file: Path) -> None
     found = mended(file)
     assert (found.kept, len(found.lost)) == (0, 6)
     assert await next_number(file) == 4
+
+
+async def test_a_mending_that_is_killed_at_any_instant_is_finished_by_the_next(
+    tmp_path: Path,
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    await killed(made / "outbox.sqlite")
+    before = held_in(made / "outbox.sqlite")
+    spoil_first_frame(made / "outbox.sqlite")
+    overwrite(made / "outbox.sqlite", 0, b"\0" * 100)
+    dice, interrupted, usual = random.Random(15), 0, 60.0
+    for life in range(10):
+        file = tmp_path / f"{life}" / "outbox.sqlite"
+        shutil.copytree(made, file.parent)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _MEND, str(file)], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begin\n"
+        began = time.monotonic()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(
+                usual if life == 0 else dice.uniform(0.0, usual)
+            )  # the instant is the test
+        usual = min(usual, time.monotonic() - began) if life == 0 else usual
+        process.kill()
+        process.communicate()
+        interrupted += process.returncode != 0
+        mend(file)
+        assert examine(file) is None
+        assert held_in(file) == before
+        assert (kept_aside(file)[-1] / f"{file.name}-wal").exists()
+    assert interrupted > 0
+
+
+_MEND = """
+import sys
+from pathlib import Path
+from broker.salvage import mend
+print("begin", flush=True)
+mend(Path(sys.argv[1]))
+"""
 
 
 async def test_without_a_counterfoil_what_fits_its_digest_comes_back(file: Path) -> None:
