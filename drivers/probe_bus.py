@@ -26,6 +26,9 @@ _FEW: Final = 2
 _QUICK: Final = 10
 """An answer may take so many times as long as the first one took."""
 
+_DAMAGED: Final = (Outcome.GARBLED, Outcome.FOREIGN)
+"""What two answers at once look like, and a late one: pymodbus does not say whose it is."""
+
 Place = tuple[Kind, int, int]
 """Table, wire address and number of registers."""
 Steps = Generator[Action, Reply, None]
@@ -58,6 +61,8 @@ class BusSearch:
         """Speed, framing and unit of answers that were no sound frame."""
         self._patience, self._left, self._serial = patience, left, serial
         self._wait = patience.unit if serial else patience.network
+        self._silent: int | None = None
+        """The unit that was asked last, if nothing came."""
         self._least = self._wait / (2 if serial else 4)
 
     def scan(self, one: BusTry) -> Steps:
@@ -80,27 +85,33 @@ class BusSearch:
     def _meet(self, line: BusTry, unit: int) -> Generator[Action, Reply, bool]:
         """Ask one unit, and which map fits it if it is there."""
         reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
-        if reply.outcome is Outcome.FOREIGN and reply.detail.startswith("unit "):
-            late = int(reply.detail.removeprefix("unit "))
-            if late not in self.asked and 0 < late < 248:
-                yield from self._meet(line, late)
-            reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
         if reply.outcome is Outcome.SILENCE and unit == line.units[0] and len(line.units) > _FEW:
+            # it may have slept
             reply = yield from self._asked(line, unit, "holding", *PROBED, self._wait)
-        self.asked.append(unit)
-        if reply.outcome in (Outcome.GARBLED, Outcome.FOREIGN):
+        late, self._silent = self._silent, None
+        if reply.outcome in _DAMAGED and late is not None:
+            # the unit before may be slower than it was waited for
+            again = yield from self._asked(line, late, "holding", *PROBED, self._patience.register)
+            yield from self._take(line, late, again)
+        if reply.outcome in _DAMAGED:
             reply = yield from self._asked(line, unit, "holding", *PROBED, self._patience.register)
-            if reply.outcome in (Outcome.GARBLED, Outcome.FOREIGN):
-                self.garbled.append((line.baudrate, line.framing, unit))
+        if reply.outcome in _DAMAGED:
+            self.garbled.append((line.baudrate, line.framing, unit))
+        self._silent = unit if reply.outcome is Outcome.SILENCE else None
+        self.asked.append(unit)
+        yield from self._take(line, unit, reply)
+        return bool(self.found)
+
+    def _take(self, line: BusTry, unit: int, reply: Reply) -> Steps:
+        """Take down a unit that is there, and the maps that fit it."""
         if not _there(reply):
             self.gateway = self.gateway or reply.code in _GATEWAY
-            return False
+            return
         self._wait = min(self._wait, max(self._least, _QUICK * _took(reply)))
         at = len(self.found)
         self.found.append(UnitFound(unit, line.baudrate, line.framing, reply.code, None))
         fits = yield from self._fitting(line, unit)
         self.found[at] = UnitFound(unit, line.baudrate, line.framing, reply.code, likeliest(fits))
-        return True
 
     def _only_one(self, line: BusTry) -> Steps:
         """See whether one instrument answers to every unit number."""
