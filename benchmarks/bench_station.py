@@ -82,9 +82,9 @@ def _show(report: dict[str, Any], seconds: float) -> None:
         ("the same, largest", f"{report['largest']:.2f} ms"),
         ("memory after a fifth of the time", f"{settled:.1f} MB"),
         ("memory at the end", f"{held[-1]:.1f} MB ({held[-1] - settled:+.2f})"),
-        ("the most from then on", f"{max(held[len(held) // 5 :]):.1f} MB"),
         ("faults", ", ".join(report["faults"]) or "none"),
     ]
     print(f"over {seconds:g} s:")
     for what, value in rows:
         print(f"  {what:<40}{value:>18}")
+    print("  memory at each twentieth [MB]:", *(f"{one:.1f}" for one in held))

@@ -89,7 +89,8 @@ async def meter_on(port: str) -> AsyncIterator[tuple[str, Callable[[], Awaitable
     await meter.stop()
 
 
-INTERVAL = 0.4
+INTERVAL = 1.0
+"""The next poll finds the line gone; the second period is for a machine that is busy [s]."""
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from drivers.register_map import load_map
 from drivers.simulated_meter import SimulatedMeter
 from drivers.transmitter import Transmitter
 
-SLEEP = Sleep(after=1.0, wait=0.1, within=0.25)
+SLEEP = Sleep(after=1.0, wait=0.1, within=0.9)
+"""A busy machine may send the second request half a second late, and the device still hears it."""
 SLEEPY = replace(
-    load_map("abb-aquamaster3"), manners=UnitManners(unit=1, timeout=0.15, sleep=SLEEP)
+    load_map("abb-aquamaster3"), manners=UnitManners(unit=1, timeout=0.4, sleep=SLEEP)
 )
 
 
@@ -89,13 +90,12 @@ async def test_the_request_that_wakes_a_sleeping_unit_is_no_fault() -> None:
     async with sleeping_device() as (device, url):  # noqa: SIM117 - the bus ends before it
         async with RegisterBus(url, timeout=0.2, max_device_delay=0.2) as bus:
             bus.introduce(1, SLEEPY.manners)
-            begun = time.monotonic_ns()
             answer = await bus.request(1, "input", 10, 2)
             assert answer.registers == (10, 11)
             assert len(device.asked) == 2
             assert device.asked[1][0] - device.asked[0][0] <= SLEEP.within
             # It may be the answer to the first request: fresh only since that was sent.
-            assert answer.sent_ns - begun < 50_000_000
+            assert answer.sent_ns <= device.asked[0][0] * 1e9
             assert (await bus.request(1, "input", 20, 2)).registers == (20, 21)
             assert len(device.asked) == 3  # awake: asked once
             assert bus.counters.silences == 0
@@ -107,7 +107,7 @@ async def test_a_sleeping_unit_that_is_dead_is_a_fault_after_the_second_request(
         device.dead = True
         async with RegisterBus(url, timeout=0.2, max_device_delay=0.2) as bus:
             bus.introduce(1, SLEEPY.manners)
-            with pytest.raises(NoAnswer, match=r"did not answer within 0\.15 s"):
+            with pytest.raises(NoAnswer, match=r"did not answer within 0\.4 s"):
                 await bus.request(1, "input", 10, 2)
             assert len(device.asked) == 2
             assert bus.counters.silences == 1
@@ -138,11 +138,11 @@ async def test_a_sleeping_meter_that_is_polled_seldom_never_shows_a_fault(port: 
     simulated = SimulatedMeter(SLEEPY)
     url = await simulated.start(port)
     async with RegisterBus(url, timeout=0.2, max_device_delay=0.2) as bus:
-        meter = Transmitter("meter", bus, 1, SLEEPY, interval=1.6)
+        meter = Transmitter("meter", bus, 1, SLEEPY, interval=1.9)
         async with asyncio.timeout(20), aclosing(meter.indications()) as stream:
-            shown = [await anext(stream) for _ in range(3 * len(meter.quantities))]
+            shown = [await anext(stream) for _ in range(2 * len(meter.quantities))]
             assert {s.condition for s in shown} == {Condition.DYNAMIC}
-            assert bus.counters.wakings == 3
+            assert bus.counters.wakings == 2
             simulated.fail("silence")
             polls = meter.counters.polls
             fault = await anext(stream)
@@ -157,7 +157,7 @@ async def test_a_meter_that_does_not_sleep_shows_its_silence_within_two_polls() 
     simulated = SimulatedMeter(promass)
     url = await simulated.start("rtu+tcp://127.0.0.1:0")
     async with RegisterBus(url, timeout=0.1, max_device_delay=0.1) as bus:
-        meter = Transmitter("meter", bus, 1, promass, interval=0.1)
+        meter = Transmitter("meter", bus, 1, promass, interval=0.5)
         async with asyncio.timeout(10), aclosing(meter.indications()) as stream:
             await anext(stream)
             simulated.fail("silence")
@@ -165,7 +165,7 @@ async def test_a_meter_that_does_not_sleep_shows_its_silence_within_two_polls() 
             while (await anext(stream)).condition is not Condition.FAULT:
                 pass
             assert meter.counters.polls <= polls + 2
-            assert time.monotonic() - begun < 0.1 * 2 + 0.2
+            assert time.monotonic() - begun < 2 * 0.5  # usually 0.6 s after the last poll
     await simulated.stop()
 
 
@@ -228,11 +228,11 @@ def test_the_unit_number_is_the_factorys_where_nobody_gave_one() -> None:
 
 
 async def test_a_slow_line_does_not_let_the_second_request_come_too_late() -> None:
-    """At 1200 Bd two registers take 0.16 s: with them the first request would wait too long."""
-    sleep = Sleep(after=1.0, wait=0.4, within=0.5)
+    """At 300 Bd two registers take 0.6 s: after them the whole first patience would be too long."""
+    sleep = Sleep(after=1.0, wait=1.2, within=1.5)
     async with sleeping_device() as (device, url):  # noqa: SIM117 - the bus ends before it
-        async with RegisterBus(url, timeout=0.5, baudrate=1200) as bus:
+        async with RegisterBus(url, timeout=0.5, baudrate=300) as bus:
             bus.introduce(1, UnitManners(sleep=sleep))
-            with pytest.raises(NoAnswer):  # this device wants the second within 0.25 s
+            with pytest.raises(NoAnswer):  # this device wants the second within 0.9 s
                 await bus.request(1, "input", 10, 2)
             assert device.asked[1][0] - device.asked[0][0] < sleep.within
