@@ -9,11 +9,13 @@ in already (a driver's fault, a message of Python) is recognised by the words be
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib import resources
+from pathlib import Path
 from string import Formatter
-from typing import Literal
+from typing import Literal, get_args
 
 Language = Literal["id", "en"]
 
@@ -24,6 +26,7 @@ SPOKEN = frozenset(
 """Places that hold words of ours; any other holds a number, a name or what somebody typed."""
 
 _chosen: list[Language] = []
+_for_programs: list[Language] = []
 
 
 def choose(language: Language) -> None:
@@ -31,8 +34,31 @@ def choose(language: Language) -> None:
     _chosen[:] = [language]
 
 
+def choose_from(file: Path) -> None:
+    """Set the language that a configuration names, for a command that needs nothing else of it."""
+    try:
+        named = tomllib.loads(file.read_text(encoding="utf-8"))["console"]["language"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return  # whoever needs the configuration says what is wrong with it
+    for language in get_args(Language):
+        if named == language:
+            choose(language)
+
+
+@contextmanager
+def english_for_programs() -> Iterator[None]:
+    """Speak English meanwhile, whatever the environment says: programs compare what is printed."""
+    _for_programs.append("en")
+    try:
+        yield
+    finally:
+        _for_programs.pop()
+
+
 def current() -> Language:
     """Return the language in force."""
+    if _for_programs:
+        return _for_programs[-1]
     named = os.environ.get("TERA_LANG", "")[:2]
     if named == "en":
         return "en"

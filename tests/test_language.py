@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import aiomqtt
+import paho.mqtt.client
 import paho.mqtt.reasoncodes
 import pytest
 from pydantic_core._pydantic_core import list_all_errors
@@ -62,6 +63,7 @@ CARRIES = {
     "Untrusted",
     "BadSecret",
     "NotPermitted",
+    "TakenOver",
     "_failure",
     "failure",
 }
@@ -262,7 +264,7 @@ def test_no_translation_is_left_over_from_a_sentence_that_is_gone() -> None:
 def said_by_others() -> frozenset[str]:
     """Return every word that Python, the system and the libraries can say."""
     modules = [argparse, json.decoder, tomllib._parser, asyncio.base_events]  # type: ignore[attr-defined]
-    modules += [aiomqtt.client, aiomqtt.exceptions, paho.mqtt.reasoncodes]
+    modules += [aiomqtt.client, aiomqtt.exceptions, paho.mqtt.client, paho.mqtt.reasoncodes]
     said = [inspect.getsource(module) for module in modules]
     said += [os.strerror(number) for number in errno.errorcode]
     system = ctypes.CDLL(None)
@@ -455,6 +457,14 @@ def test_what_other_programs_say_of_a_configuration_is_translated(
 
 
 @pytest.mark.usefixtures("indonesian")
+@pytest.mark.parametrize("code", paho.mqtt.client.MQTTErrorCode)
+def test_what_the_mqtt_library_says_is_translated(code: paho.mqtt.client.MQTTErrorCode) -> None:
+    english = paho.mqtt.client.error_string(code)
+    assert t(english) != english
+    assert not english_in(t("{why}", why=f"[code:{code.value}] {english}"))
+
+
+@pytest.mark.usefixtures("indonesian")
 @pytest.mark.parametrize(
     "text", ['{"a', "{a", '{"a" 1}', '{"a": }', "{} {}", '{"a": 1 "b"}', '{"a": "b']
 )
@@ -505,3 +515,37 @@ def test_programs_get_english_words_and_people_indonesian_ones(
     assert "unit belum menyetujui tabel r76@2006." in shown
     assert "kebenaran penunjukan" in shown
     assert not {"conforming", "weighing", "approved", "legal"} & set(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[console]\nlanguage = "en"\n', "class III"),
+        ('[console]\nlanguage = "id"\n', "kelas III"),
+        ('[console]\nlanguage = "jv"\n', "kelas III"),
+        ("console = 1\n", "kelas III"),
+        ("[console\n", "kelas III"),
+        (None, "kelas III"),
+    ],
+)
+def test_a_command_without_a_station_speaks_as_the_configuration_beside_it_says(
+    text: str | None,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TERA_LANG", raising=False)
+    monkeypatch.setattr(language, "_chosen", [])
+    if text is not None:
+        (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    assert main(["mpe", "r76", "--class", "III", "--with", "e=5g", "5 kg"]) == 0
+    assert says in capsys.readouterr().out
+
+
+def test_what_programs_read_is_english_whatever_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERA_LANG", "id")
+    with language.english_for_programs():
+        assert language.t("valid") == "valid"
+    assert language.t("valid") != "valid"

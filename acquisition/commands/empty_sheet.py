@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from acquisition.blank_sheet import commented, proposed_sheet
 from acquisition.faults import CONFORMING, BadInput
-from acquisition.language import t
+from acquisition.language import choose_from, t
 from acquisition.output import print_json
 from acquisition.sheet_csv import FLAGS
 from acquisition.sheet_writer import to_csv
@@ -24,6 +25,7 @@ _WHOLE = ("displays",)
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    choose_from(Path("config.toml"))
     given = _given(arguments.settings)
     today = date.today()  # noqa: DTZ011 - the day at the office
     sheet, words = proposed_sheet(arguments.routine, given, today)

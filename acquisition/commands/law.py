@@ -2,9 +2,10 @@
 
 import argparse
 from datetime import date
+from pathlib import Path
 
 from acquisition.faults import CONFORMING, BadInput
-from acquisition.language import t
+from acquisition.language import choose_from, t
 from acquisition.output import console, limits, number, print_json, table
 from calibration.edition import PROVISIONAL
 from calibration.legal_table import LegalTable, applied, legal_table
@@ -15,6 +16,7 @@ from calibration.units import Quantity, parse_quantity
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    choose_from(Path("config.toml"))
     on = None if arguments.on is None else day(arguments.on)
     chosen = legal_table(arguments.table, on=on)
     if arguments.setting is not None:
