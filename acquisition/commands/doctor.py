@@ -22,7 +22,7 @@ from acquisition.delivery_findings import damage_findings, key_findings, order_f
 from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
 from acquisition.instruments import Lines, is_simulated, make_driver
-from acquisition.language import choose, t
+from acquisition.language import choose, english_for_programs, t
 from acquisition.output import console, print_json, table
 from acquisition.register import approved_digests
 from acquisition.simulated_workshop import SimulatedWorkshop
@@ -57,7 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise BadInput("--value and --set belong to --commission")
     settings = load_station(arguments.config)
     choose(settings.console.language)
-    findings = asyncio.run(_examine(settings))
+    with english_for_programs() if arguments.json else contextlib.nullcontext():
+        findings = asyncio.run(_examine(settings))
     if arguments.json:
         print_json(
             {"check": f.what, "state": f.state, "text": f.text, "advice": f.advice}
