@@ -599,7 +599,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise BadInput("no such configuration file: {file}", file=path) from None
+        raise BadInput(
+            "no such configuration file: {file}; name yours with --config", file=path
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("cannot read {file}: {why}", file=path, why=error) from None
 

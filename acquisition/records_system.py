@@ -36,41 +36,46 @@ def _password(settings: Premises) -> str | None:
     return os.environ.get("TERA_RECORDS_PASSWORD")
 
 
-async def find(settings: Premises, file: Path | None, **asked: Any) -> Sequence[StoredRecord]:
+async def find(place: Premises | Path, **asked: Any) -> Sequence[StoredRecord]:
     """Return the records of the configured store, or of a file, that are what is asked for."""
-    outbox = _outbox_among(settings, file)
+    outbox = _outbox_among(place)
     if outbox is not None:
         return _chosen(read_archive(outbox), **asked)
-    async with _opened(settings, file) as store:
+    async with _opened(place) as store:
         return await store.list(**asked)
 
 
-async def find_one(settings: Premises, file: Path | None, which: str) -> Sequence[StoredRecord]:
+async def find_one(place: Premises | Path, which: str) -> Sequence[StoredRecord]:
     """Return start and outcome of one verification, by its identity or a stored number."""
-    outbox = _outbox_among(settings, file)
+    outbox = _outbox_among(place)
     if outbox is not None:
         everything = list(read_archive(outbox))
         names = {record.id for record in everything if which in (record.id, str(record.stored))}
         return [record for record in everything if record.id in names]
-    async with _opened(settings, file) as store:
+    async with _opened(place) as store:
         found = await store.show(which)
         return found or (await store.show(int(which)) if which.isdecimal() else ())
 
 
 @asynccontextmanager
-async def _opened(settings: Premises, file: Path | None) -> AsyncIterator[RecordStore]:
-    store = await (open_store(settings) if file is None else RecordStore.open(file))
+async def _opened(place: Premises | Path) -> AsyncIterator[RecordStore]:
+    store = await (RecordStore.open(place) if isinstance(place, Path) else open_store(place))
     try:
         yield store
     finally:
         await store.close()
 
 
-def _outbox_among(settings: Premises, file: Path | None) -> Path | None:
+def _outbox_among(place: Premises | Path) -> Path | None:
     """Return the file that is asked for if it is an outbox; a file that is missing is not made."""
-    where = settings.store.records if file is None else file
+    where = place if isinstance(place, Path) else place.store.records
     if not isinstance(where, Path):
         return None
+    if not where.exists() and place is not where:
+        raise BadInput(
+            "nothing is stored yet: `tera records serve` makes {file}; --from names another file",
+            file=where,
+        )
     if not where.exists():
         raise BadInput("no such file: {file}", file=where)
     return where if _is_outbox(where) else None

@@ -118,8 +118,9 @@ class Running:
         """Return hands that work on this bench's simulated instruments."""
         if not all(is_simulated(i) for i in bench.instrument):
             raise BadInput(
-                "bench {bench} has real instruments: nobody but a technician can load them",
+                "bench {bench} has real instruments: a technician loads them in `tera verify {name}`",
                 bench=bench.name,
+                name=subject.name,
             )
         if subject.meter is not None:
             return SimulatedHand(pipe=self.workshop.pipe_of(subject.meter))

@@ -510,7 +510,7 @@ async def test_an_order_is_verified_by_its_name(tmp_path: Path) -> None:
 def test_simulated_hands_never_touch_a_real_instrument(tmp_path: Path) -> None:
     config = write_station(tmp_path, scale_bench(port="/dev/ttyNOWHERE"))
     done = tera("verify", "timbangan-1", "--unattended", "--config", config)
-    assert "nobody but a technician can load them" in sentence(done, 2)
+    assert "a technician loads them in `tera verify timbangan-1`" in sentence(done, 2)
 
 
 async def test_a_technician_at_a_line_that_gives_only_noise_is_told_so(tmp_path: Path) -> None:

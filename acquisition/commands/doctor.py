@@ -139,7 +139,10 @@ def _tables(settings: Station) -> list[Finding]:
                     what,
                     "note",
                     t("not approved by the office: its verdicts are not legal"),
-                    t("compare it with the law, then enter its digest under [[approval]]"),
+                    t(
+                        "compare it with the law, then: tera tables approve {id} --by NAME",
+                        id=entry.id,
+                    ),
                 )
             )
     return findings
@@ -235,12 +238,16 @@ async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: 
         problem = driver.last_error
         text = sentence(problem) if problem else t(first.detail or "fault")
         return Finding(what, "fault", text, _advice(settings))
-    shown = f"{first.quantity} {first.text} {first.unit or ''} ({t(first.condition.value)}, {t(first.origin.value)})"
+    shown = f"{t(first.quantity)} {first.text} {first.unit or ''} ({t(first.condition.value)}, {t(first.origin.value)})"
     if settings.unchecked_map() is not None:
         return Finding(
             what, "note", shown, t("compare every value with its display, then enter map_checked")
         )
-    return Finding(what, "note" if is_simulated(settings) else "ok", shown)
+    if is_simulated(settings):
+        return Finding(
+            what, "note", shown, t("only for trials: a real one has its cable under `port`")
+        )
+    return Finding(what, "ok", shown)
 
 
 async def _first(indications: AsyncIterator[Indication]) -> Indication | None:

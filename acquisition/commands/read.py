@@ -165,7 +165,7 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
         shown = indication.text if indication.value is None else number(indication.value)
         clock = indication.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
         out.print(
-            f"{clock:<14}{indication.quantity:<18}{shown or '–':>16} {indication.unit or '':<8}",
+            f"{clock:<14}{t(indication.quantity):<18}{shown or '–':>16} {indication.unit or '':<8}",
             word(indication.condition.value),
             *([f"({_said(indication.detail)})"] if indication.detail else []),
             soft_wrap=True,

@@ -11,6 +11,7 @@ import gc
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -40,15 +41,20 @@ SELDOM = (50_000, 20, 100)
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    file: Path | None = getattr(arguments, "file", None)
+    if (
+        file is not None
+        and arguments.config == Path("config.toml")
+        and not arguments.config.exists()
+    ):
+        return _look(file, arguments)  # an archive, on any computer
     settings = load_records_system(arguments.config)
     choose(settings.console.language)
     match arguments.action:
         case "serve":
             return _serve(settings, arguments.name)
-        case "list":
-            return _list(settings, arguments)
-        case "show":
-            return _show(settings, arguments)
+        case "list" | "show":
+            return _look(file or settings, arguments)
         case "archive":
             return _archive(settings, arguments)
     raise BadInput(
@@ -120,7 +126,11 @@ def _day(text: str | None, place: str) -> str | None:
         raise BadInput("{text} is not a date like 2026-11-24", place=place, text=text) from None
 
 
-def _list(settings: Premises, arguments: argparse.Namespace) -> int:
+def _look(place: Premises | Path, arguments: argparse.Namespace) -> int:
+    return (_list if arguments.action == "list" else _show)(place, arguments)
+
+
+def _list(place: Premises | Path, arguments: argparse.Namespace) -> int:
     if arguments.limit < 0:
         raise BadInput("must be greater than 0", place="--limit")
     if arguments.trials and arguments.no_trials:
@@ -135,7 +145,7 @@ def _list(settings: Premises, arguments: argparse.Namespace) -> int:
         "limit": arguments.limit or None,
         "newest": True,
     }
-    found = asyncio.run(find(settings, arguments.file, **asked))
+    found = asyncio.run(find(place, **asked))
     if arguments.json:
         print_json(_listed(record) for record in found)
     else:
@@ -143,14 +153,15 @@ def _list(settings: Premises, arguments: argparse.Namespace) -> int:
     return _whole(found)
 
 
-def _show(settings: Premises, arguments: argparse.Namespace) -> int:
-    found = asyncio.run(find_one(settings, arguments.file, arguments.which))
+def _show(place: Premises | Path, arguments: argparse.Namespace) -> int:
+    found = asyncio.run(find_one(place, arguments.which))
     if not found:
         raise BadInput("there is no record {which}", which=arguments.which)
     if arguments.json:
         print_json({**_listed(record), "record": record.record} for record in found)
         return _whole(found)
     _print(found)
+    print(f"{t('identity')}: {found[0].id}")
     for stored in found:
         if stored.kind == "verdict":
             record = _exact(stored.record)
@@ -197,7 +208,6 @@ def _print(found: Sequence[StoredRecord]) -> None:
             (t("kind"), "left"),
             (t("verdict"), "left"),
             (t("status"), "left"),
-            (t("identity"), "left"),
         ],
     )
     for record in found:
@@ -211,7 +221,6 @@ def _print(found: Sequence[StoredRecord]) -> None:
             t(record.kind),
             Text("") if record.verdict is None else word(record.verdict),
             Text(t("DAMAGED"), style="bold red") if damaged else Text(trial),
-            record.id,
         )
     console().print(drawn)
 
