@@ -262,6 +262,7 @@ class BenchLine:
                 block = buffer.take_block()
                 if block is not None:
                     await client.publish(self._topics.live(self.name, instrument), block, qos=0)
+                    await asyncio.sleep(0)  # the lines have their turn: many blocks take long
 
     async def _say(self, client: Client, state: str, *, within: float = 10.0) -> None:
         topic = self._topics.state(self.name)
