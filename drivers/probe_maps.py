@@ -44,8 +44,9 @@ def fit(known: RegisterMap, read: Callable[[Telegram], tuple[int, ...]]) -> MapF
         words = read(telegram)
         for register in telegram.members:
             at = register.address - telegram.address
-            decoded = decode(register, words[at : at + register.count])
-            speaks = _speaks(register, decoded)
+            own = words[at : at + register.count]
+            decoded = decode(register, own)
+            speaks = _speaks(register, decoded, zero=not any(own))
             if speaks is None:
                 return None
             weight += speaks
@@ -56,13 +57,13 @@ def fit(known: RegisterMap, read: Callable[[Telegram], tuple[int, ...]]) -> MapF
     return MapFit(known, tuple(values), round(weight, 2))
 
 
-def _speaks(register: Register, decoded: Decoded) -> float | None:
+def _speaks(register: Register, decoded: Decoded, *, zero: bool) -> float | None:
     """Say how much a value speaks for its map; None when it speaks against it."""
     if register.status:
-        return 0.5 if decoded.fault is None else 0.0
+        return 0.0 if zero or decoded.fault is not None else 0.5
     if decoded.fault is not None or decoded.value is None:
         return None if decoded.fault in _IMPOSSIBLE else 0.0
-    if not decoded.value:
+    if zero or not decoded.value:
         return 0.0
     if register.type.startswith("float"):
         size = abs(decoded.value / register.scale)
