@@ -58,6 +58,12 @@ def add_broker_command(command: Command, configured: Configured) -> None:
             "--port", type=int, default=8883, metavar="N", help=t("port of the broker (8883)")
         )
         action.add_argument(
+            "--listen",
+            default="",
+            metavar=t("ADDRESS"),
+            help=t("address at which the broker listens (all of its computer)"),
+        )
+        action.add_argument(
             "--at",
             default="/etc/mosquitto/tera",
             metavar=t("FOLDER"),

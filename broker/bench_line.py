@@ -7,7 +7,7 @@ the topic it came on: receipts and questions are signed, and what is refused is 
 
 import asyncio
 import logging
-import uuid
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from broker.connection import (
     MqttError,
     Will,
     batches,
+    client_id,
     first,
     pauses,
     taken_over,
@@ -36,6 +37,8 @@ from broker.sending import Sending
 
 log = logging.getLogger(__name__)
 
+_SOON = 5.0
+"""A line that breaks so soon [s] after it was made is not tried again under the same identifier."""
 _LIVE_EVERY = 0.25
 """Pause [s] between two live blocks of an instrument."""
 
@@ -118,7 +121,7 @@ class BenchLine:
 
     async def run(self) -> None:
         """Serve the bench until cancelled; a broker that is away is tried again for ever."""
-        tries = 0
+        tries, said, begun = 0, set[str](), 0.0
         while True:
             try:
                 self._connected_at = timestamp()
@@ -126,16 +129,18 @@ class BenchLine:
                     self._client_id, will=self._will(), refused=self._note_denied
                 ) as client:
                     log.info("bench %s: connected, MQTT %s", self.name, self._connector.version)
-                    tries = 0
+                    tries, said, begun = 0, set(), time.monotonic()
                     self.connections += 1
                     await self._serve(client)
             except* Cloned:
                 raise
             except* (MqttError, BrokerError) as group:
-                level = logging.WARNING if tries == 0 else logging.DEBUG
-                why = first(group)
+                why = taken_over(group) or first(group)
+                level = logging.DEBUG if str(why) in said else logging.WARNING
+                said.add(str(why))
                 log.log(level, "bench %s: %s; verdicts wait on disk", self.name, why)
-                if taken_over(why):  # whoever has found out our identifier shall not find it again
+                if time.monotonic() - begun < _SOON:
+                    # Who has found out our identifier pushes us out: he shall not find it again.
                     self._client_id = client_id(self._address, self.name)
             finally:
                 self.online = False
@@ -281,8 +286,3 @@ class BenchLine:
                 "software": self._shared.software,
             }
         )
-
-
-def client_id(address: BrokerAddress, name: str) -> str:
-    """Return a fresh client identifier: two programs of a station never push each other out."""
-    return f"{address.client_id}-{name}-{uuid.uuid4().hex[:8]}"

@@ -7,6 +7,7 @@ permit. Refuses to know what is said over the connection.
 import asyncio
 import logging
 import socket
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker.address import BrokerAddress
-from broker.failure import BrokerAway, NotPermitted
+from broker.failure import BrokerAway, NotPermitted, TakenOver
 from broker.secure_line import explain, explain_silence, secure_context
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MqttError",
     "Will",
     "batches",
+    "client_id",
     "first",
     "pauses",
     "taken_over",
@@ -276,14 +278,28 @@ class Connector:
 
 async def batches(client: Client, limit: int) -> AsyncIterator[list[Message]]:
     """Yield what has arrived, up to ``limit`` messages together; MqttError when the line ends."""
-    async for first in client.messages:
-        yield [first, *client.arrived(limit - 1)]
+    try:
+        async for first in client.messages:
+            yield [first, *client.arrived(limit - 1)]
+    except MqttError as error:
+        code = getattr(error.__cause__, "rc", None)
+        if getattr(code, "value", code) != _TAKEN_OVER:
+            raise
+        raise TakenOver(
+            "somebody else has connected to the broker under our identifier: its log says who"
+        ) from None
 
 
-def taken_over(error: BaseException) -> bool:
-    """Say whether a line broke because somebody else has connected as us (MQTT 5)."""
-    code = error.rc if isinstance(error, MqttCodeError) else None
-    return getattr(code, "value", code) == _TAKEN_OVER
+def taken_over(error: BaseException) -> TakenOver | None:
+    """Return what says that a line broke because somebody else has connected as us (MQTT 5)."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for e in error.exceptions if (found := taken_over(e))), None)
+    return error if isinstance(error, TakenOver) else None
+
+
+def client_id(address: BrokerAddress, name: str) -> str:
+    """Return a fresh client identifier: two programs never push each other out, nobody guesses it."""
+    return f"{address.client_id}-{name}-{uuid.uuid4().hex[:8]}"
 
 
 def first(error: BaseException) -> BaseException:

@@ -18,6 +18,10 @@ class BrokerAway(BrokerError):
     """The MQTT broker did not answer or refused: look at the network, the broker, the password."""
 
 
+class TakenOver(BrokerError):
+    """Somebody else uses our client identifier: look at the broker's log for who that is."""
+
+
 class NotPermitted(BrokerError):
     """The broker refuses what we publish or ask for: correct its access file, or our certificate."""
 

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from broker.address import BrokerAddress, Tls
-from broker.bench_line import BenchLine, Shared, client_id
-from broker.connection import Connector
+from broker.bench_line import BenchLine, Shared
+from broker.connection import Connector, client_id
 from broker.failure import BrokerAway
 from broker.outbox import Order, Outbox
 from broker.seal import Trust

@@ -5,7 +5,7 @@ become a conflict that a person must look at. Knows no network and gives no rece
 does not care whether SQLite or PostgreSQL holds the rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -167,6 +167,25 @@ class RecordStore:
                 (name, bool(db.execute(f"{last} LIMIT 1", (office, name)).fetchone()[0]))
                 for (name,) in names.fetchall()
             )
+
+        return await self._committer.read(work)
+
+    async def claimed_twice(
+        self, office: str, claims: Collection[tuple[str, int]]
+    ) -> tuple[tuple[str, int], ...]:
+        """Return which of these benches and numbers more than one verification bears."""
+        if not claims:
+            return ()
+        places = ", ".join(["(?, ?)"] * len(claims))
+        sql = (
+            "SELECT bench, number FROM stored WHERE office = ?"  # noqa: S608 - only places
+            f" AND (bench, number) IN (VALUES {places})"
+            " GROUP BY bench, number HAVING count(DISTINCT id) > 1"
+        )
+        values = [office, *(value for claim in sorted(claims) for value in claim)]
+
+        def work(db: Rows) -> tuple[tuple[str, int], ...]:
+            return tuple((bench, int(number)) for bench, number in db.execute(sql, values))
 
         return await self._committer.read(work)
 

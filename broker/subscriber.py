@@ -8,13 +8,22 @@ station, which publishes until the receipt is in. Knows no law and no instrument
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.asking import Asking
-from broker.connection import Client, Connector, Message, MqttError, batches, first, pauses
-from broker.failure import BadRecord, BrokerAway, BrokerError, ConflictingRecord
+from broker.connection import (
+    Client,
+    Connector,
+    Message,
+    MqttError,
+    batches,
+    first,
+    pauses,
+    taken_over,
+)
+from broker.failure import BadRecord, BrokerError, ConflictingRecord, NotPermitted
 from broker.record import KINDS, decode, digest, encode, kind_of, timestamp, validate
 from broker.refusals import Refusals
 from broker.seal import SigningKey, sign
@@ -71,19 +80,27 @@ class Subscriber:
 
     async def run(self) -> None:
         """Store and receipt until cancelled; a broker that is away is tried again for ever."""
-        tries = 0
+        tries, said = 0, set[str]()
         while True:
             try:
-                async with self._connector.connect(self._client_id, keep_session=True) as client:
-                    tries = 0
+                async with self._connector.connect(
+                    self._client_id, keep_session=True, refused=self._note_denied
+                ) as client:
+                    tries, said = 0, set()
                     await self._serve(client)
-            except* (BrokerAway, MqttError) as group:
-                level = logging.WARNING if tries == 0 else logging.DEBUG
-                log.log(level, "records of office %s: %s", self._office, first(group))
+            except* (BrokerError, MqttError) as group:
+                why = taken_over(group) or first(group)
+                level = logging.DEBUG if str(why) in said else logging.WARNING
+                said.add(str(why))
+                log.log(level, "records of office %s: %s", self._office, why)
             finally:
                 self.ready.clear()
             await asyncio.sleep(pauses(tries))
             tries += 1
+
+    def _note_denied(self, topic: str, error: NotPermitted) -> None:
+        if self._refusals.is_news(topic, error):
+            log.error("not published on %s: %s", topic, error)
 
     async def _serve(self, client: Client) -> None:
         for topics in self._topics:
@@ -130,12 +147,14 @@ class Subscriber:
             log.error("not stored, no receipt given: %s", error)
             return []
         stored: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+        claims = set[tuple[str, int]]()
         for (record, body), number in zip(items, numbers, strict=True):
             if isinstance(number, ConflictingRecord):
                 self.refused += 1
                 log.error("CONFLICT: %s", number)
                 continue
             self.accepted += 1
+            claims.add((record["bench"], int(record["number"])))
             self._asking.heard(record["bench"], record["trial"], time.monotonic())
             stored.setdefault((record["bench"], record["trial"]), []).append(
                 {
@@ -146,11 +165,29 @@ class Subscriber:
                 }
             )
         self._heard.set()
+        await self._look_for_doubles(claims)
         return [
             answer
             for (bench, trial), entries in stored.items()
             if (answer := self._signed(bench, trial, _receipt(entries))) is not None
         ]
+
+    async def _look_for_doubles(self, claims: Collection[tuple[str, int]]) -> None:
+        """Name a number that two verifications claim: one bench counts, somebody else spoke for it."""
+        try:
+            doubles = await self._store.claimed_twice(self._office, claims)
+        except BrokerError as error:
+            log.error("not looked at what is missing: %s", error)
+            return
+        for bench, number in doubles:
+            conflict = ConflictingRecord(
+                "two verifications claim the number {number} of bench {bench}: somebody else spoke for"
+                " it, or it was copied; both are kept",
+                number=number,
+                bench=bench,
+            )
+            if self._refusals.is_news(bench, conflict):
+                log.error("CONFLICT: %s", conflict)
 
     def _read_all(self, batch: Sequence[Message]) -> list[_Read]:
         return [item for message in batch if (item := self._read(message)) is not None]

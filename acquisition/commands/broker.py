@@ -143,7 +143,8 @@ def _write_files(
         raise BadInput("{port} is no port", place="--port", port=arguments.port)
     acl, listener = folder / _ACL, folder / _LISTENER
     write_whole(acl, access_file(offices).encode())
-    write_whole(listener, listener_file(arguments.at, arguments.port).encode())
+    text = listener_file(arguments.at, arguments.port, address=arguments.listen)
+    write_whole(listener, text.encode())
     return acl, listener
 
 
