@@ -31,6 +31,8 @@ def disk_error(file: Path) -> OSError | None:
     """Return what is wrong with the disk under a file, as far as it says so itself."""
     try:
         disk = os.statvfs(file.parent)
+    except FileNotFoundError:  # no fault of the disk: whoever wants the file says it better
+        return None
     except OSError as error:
         return error
     if disk.f_flag & os.ST_RDONLY:

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from broker.counterfoil import counterfoil_of, read_lines
+from broker.disk_trouble import disk_error
 from broker.failure import OutboxFailed
 from broker.migration import migrations
 from broker.outbox_hold import Hold
@@ -44,7 +45,9 @@ def examine(outbox: Path) -> str | None:
             wrong = (x for look in (_pages, _records, _lines) for x in look(db, outbox))
             return next(wrong, None)
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OURS_TO_SAY:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        full = code == sqlite3.SQLITE_IOERR and disk_error(outbox) is not None
+        if full or code in _OURS_TO_SAY:
             raise explain(error, outbox, OutboxFailed) from error
         return str(error)
 

@@ -28,10 +28,14 @@ from broker.rows import (
     Row,
     Stamped,
     abandonment,
+    archives_of,
+    count,
     end,
     insert,
+    oldest_waiting,
     row_of,
     stamp,
+    without_bytes,
 )
 from broker.sqlite_file import SqliteFile
 
@@ -168,16 +172,7 @@ class Outbox:
 
     async def archived(self, bench: str, first: int, last: int) -> list[str]:
         """Return the archives in which records of these numbers of a bench lie."""
-
-        def work(db: sqlite3.Connection) -> list[str]:
-            found = db.execute(
-                "SELECT DISTINCT file FROM archive JOIN delivery USING (archive)"
-                " JOIN record USING (seq) WHERE record.bench = ? AND number BETWEEN ? AND ?",
-                (bench, first, last),
-            )
-            return [file for (file,) in found]
-
-        return await self._committer.read(work)
+        return await self._committer.read(lambda db: archives_of(db, bench, first, last))
 
     async def benches_waiting(self) -> set[str]:
         """Return the benches that have a row without a receipt."""
@@ -196,15 +191,7 @@ class Outbox:
 
     async def oldest_waiting(self) -> str | None:
         """Return when the oldest row without a receipt was committed, UTC; None when none waits."""
-
-        def work(db: sqlite3.Connection) -> str | None:
-            found: tuple[str | None] = db.execute(
-                "SELECT min(committed_at) FROM record WHERE seq IN"
-                " (SELECT min(seq) FROM delivery WHERE receipt IS NULL GROUP BY bench)"
-            ).fetchone()
-            return found[0]
-
-        return await self._committer.read(work)
+        return await self._committer.read(oldest_waiting)
 
     async def stamp_published(self, rows: Iterable[Row]) -> None:
         """Note when rows were first handed to a broker."""
@@ -237,18 +224,7 @@ class Outbox:
 
     async def counts(self) -> Counts:
         """Count what is here."""
-
-        def work(db: sqlite3.Connection) -> Counts:
-            kinds = dict(db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall())
-            (waiting,) = db.execute(
-                "SELECT count(*) FROM delivery WHERE receipt IS NULL"
-            ).fetchone()
-            starts, verdicts, left = (
-                int(kinds.get(kind, 0)) for kind in ("start", "verdict", "abandonment")
-            )
-            return Counts(starts, verdicts, left, int(waiting), starts - verdicts - left)
-
-        return await self._committer.read(work)
+        return await self._committer.read(count)
 
     def change(self, bench: str | None = None) -> asyncio.Event:
         """Return what is set at this program's next commit, for a bench or for any.
@@ -295,15 +271,7 @@ class Outbox:
 
     async def lost(self) -> list[tuple[str, int, str]]:
         """Return bench, number and kind of the records whose bytes a damage has destroyed."""
-
-        def work(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
-            return db.execute(
-                "SELECT r.bench, number, kind FROM record AS r JOIN delivery AS d USING (seq)"
-                " LEFT JOIN content AS c USING (seq)"
-                " WHERE c.seq IS NULL AND d.archive IS NULL AND d.receipt IS NULL ORDER BY r.seq"
-            ).fetchall()
-
-        return await self._committer.read(work)
+        return await self._committer.read(without_bytes)
 
     async def verdicts_holding(self, text: bytes) -> list[Row]:
         """Return the verdicts here whose bytes hold a text, in the order of the sequence."""

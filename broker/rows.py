@@ -189,3 +189,41 @@ def _row_for(db: sqlite3.Connection, bench: str, entry: Mapping[str, Any]) -> tu
             second=entry["stored"],
         )
     return int(seq), stored is not None
+
+
+def count(db: sqlite3.Connection) -> Counts:
+    """Count what an outbox holds."""
+    kinds = dict(db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall())
+    (waiting,) = db.execute("SELECT count(*) FROM delivery WHERE receipt IS NULL").fetchone()
+    starts, verdicts, left = (
+        int(kinds.get(kind, 0)) for kind in ("start", "verdict", "abandonment")
+    )
+    return Counts(starts, verdicts, left, int(waiting), starts - verdicts - left)
+
+
+def oldest_waiting(db: sqlite3.Connection) -> str | None:
+    """Return when the oldest row without a receipt was committed, UTC; None when none waits."""
+    found: tuple[str | None] = db.execute(
+        "SELECT min(committed_at) FROM record WHERE seq IN"
+        " (SELECT min(seq) FROM delivery WHERE receipt IS NULL GROUP BY bench)"
+    ).fetchone()
+    return found[0]
+
+
+def archives_of(db: sqlite3.Connection, bench: str, first: int, last: int) -> list[str]:
+    """Return the archives in which records of these numbers of a bench lie."""
+    found = db.execute(
+        "SELECT DISTINCT file FROM archive JOIN delivery USING (archive)"
+        " JOIN record USING (seq) WHERE record.bench = ? AND number BETWEEN ? AND ?",
+        (bench, first, last),
+    )
+    return [file for (file,) in found]
+
+
+def without_bytes(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
+    """Return bench, number and kind of records that nobody is known to have any more."""
+    return db.execute(
+        "SELECT r.bench, number, kind FROM record AS r JOIN delivery AS d USING (seq)"
+        " LEFT JOIN content AS c USING (seq)"
+        " WHERE c.seq IS NULL AND d.archive IS NULL AND d.receipt IS NULL ORDER BY r.seq"
+    ).fetchall()
