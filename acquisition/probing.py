@@ -44,9 +44,11 @@ async def _probe(port: str, *, as_json: bool) -> int:
         await work
     progress.end()
     found = findings(search, stable_name(port))
-    show(search, port, found, as_json=as_json)
     if stopped.done():
+        if found:
+            show(search, port, found, as_json=as_json)
         return INTERRUPTED
+    show(search, port, found, as_json=as_json)
     return 0 if found else NO_ANSWER
 
 

@@ -80,7 +80,8 @@ def _index(maps: list[RegisterMap]) -> str:
         "set the instrument, and how to check it. *Provisional* maps have something that no source "
         "confirms: the page says what to compare, `tera read` says so before the first number, and "
         "no verdict with such an instrument is legal until `map_checked` names who compared it. "
-        "`tera doctor --commission` finds word order and address base from a value on the display.",
+        "`tera doctor --commission` finds word order and address base from a value on the display; "
+        "[`tera doctor --probe`](../probing.md) finds units, and the maps that fit them.",
         "",
     ]
     for kind in MEASURES:

@@ -40,7 +40,8 @@ def _index(families: Mapping[str, list[Kind]]) -> str:
             "# Protocols of scales",
             "",
             "What `driver =` and `--driver` take, apart from `modbus`. Each page says how to set the "
-            "instrument, what is read of a frame, and what a damaged frame can pass for.",
+            "instrument, what is read of a frame, and what a damaged frame can pass for. When nobody "
+            "knows what an instrument speaks: [`tera doctor --probe`](../probing.md).",
             "",
             *table(("driver", "instruments", "page"), rows),
         ],
