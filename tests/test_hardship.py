@@ -1,5 +1,6 @@
 """What the machine itself can do to a station: each gets one clear sentence, and what is committed stays."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from broker.disk_trouble import explain_disk
+from broker.failure import OutboxFailed
 from broker.outbox import Counts, Outbox
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, SUBSCRIBE, Mosquitto
 from tests.stations import (
@@ -114,6 +117,38 @@ async def test_a_disk_that_fills_up_under_the_service_stops_new_runs_until_there
     counts = await counts_of(small / "outbox.sqlite")
     assert counts.verdicts >= 2
     assert counts.unfinished == 0
+
+
+async def test_a_disk_that_the_kernel_has_made_read_only_is_named_by_the_service(
+    tmp_path: Path, disk: Path
+) -> None:
+    config = write_station(
+        tmp_path, scale_bench(), more=f'[store]\noutbox = "{disk}/outbox.sqlite"\n'
+    )
+    often = {"WATCHDOG_USEC": "3000000"}
+    async with tera_at_work("run", "--config", config, environment=often) as service:
+        await line_with(service.stderr, "the station runs")
+        subprocess.run(["mount", "-o", "remount,abort", str(disk)], check=True)
+        said = await line_with(service.stderr, "the outbox cannot be written")
+        assert f"the disk with {disk}/outbox.sqlite is read-only: check it and mount it" in said
+        service.send_signal(signal.SIGTERM)
+        assert await service.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "is full: make room; what is committed stays"),
+        (errno.EDQUOT, "is full: make room; what is committed stays"),
+        (errno.EROFS, "is read-only: check it and mount it writable; what is committed stays"),
+        (errno.EMFILE, "raise LimitNOFILE of the service"),
+        (errno.EIO, "reports errors: save what is on it and replace it"),
+        (errno.EACCES, "cannot write outbox.sqlite: Permission denied"),
+    ],
+)
+def test_what_the_system_says_of_a_disk_becomes_a_sentence(number: int, said: str) -> None:
+    error = OSError(number, os.strerror(number))
+    assert said in str(explain_disk(error, Path("outbox.sqlite"), OutboxFailed))
 
 
 def test_an_outbox_that_another_program_holds_locked_is_named_after_a_patient_wait(

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,28 +63,6 @@ async def test_nobody_is_told_where_nobody_asks_and_a_watchdog_of_another_proces
                 await manager.told(within=1.0)
             service.send_signal(signal.SIGTERM)
             assert await service.wait() == 0
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder with a file system of its own, which can be frozen."""
-    if os.geteuid() != 0:
-        pytest.skip("a file system is mounted only by root")
-    if None in (shutil.which("mkfs.ext4"), shutil.which("fsfreeze")):
-        pytest.skip("mkfs.ext4 or fsfreeze is not installed")
-    image, folder = tmp_path / "image", tmp_path / "disk"
-    with image.open("wb") as file:
-        file.truncate(32_000_000)
-    folder.mkdir()
-    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
-    mount = ["mount", "-o", "loop", str(image), str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount a file system from a file")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["fsfreeze", "-u", str(folder)], check=False, capture_output=True)
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 async def test_the_watchdog_is_not_fed_while_the_disk_of_the_outbox_hangs(
