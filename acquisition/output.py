@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import simplejson
 from rich.console import Console
@@ -28,15 +28,21 @@ STYLES = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave the exit code to the command line: Rich's own, 1, would say nonconforming."""
+        raise BrokenPipeError
+
+
 def console(*, record: bool = False) -> Console:
     """Return a console for standard output; wide when nobody looks at a terminal."""
     width = None if sys.stdout.isatty() and not record else 128
-    return Console(width=width, highlight=False, markup=False, record=record)
+    return _Console(width=width, highlight=False, markup=False, record=record)
 
 
 def progress_console() -> Console:
     """Return a console for standard error."""
-    return Console(stderr=True, highlight=False, markup=False)
+    return _Console(stderr=True, highlight=False, markup=False)
 
 
 def _plain(value: object) -> str:

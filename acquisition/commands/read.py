@@ -15,7 +15,7 @@ from acquisition.faults import BadInput, sentence
 from acquisition.feed import to_wire
 from acquisition.instruments import Lines, make_driver
 from acquisition.language import t
-from acquisition.output import number, print_json, word
+from acquisition.output import console, number, print_json, word
 from acquisition.typed_settings import typed_settings
 from drivers.codecs import CODECS, Decoded, codec_named
 from drivers.errors import Garbled, NoAnswer
@@ -152,9 +152,7 @@ def _printer(*, as_json: bool) -> Callable[[Indication], None]:
     """Return a function that prints one indication at a time, as it comes."""
     if as_json:
         return lambda indication: print_json([to_wire(indication)])
-    from rich.console import Console
-
-    out = Console(highlight=False, markup=False)
+    out = console()
     heading = (
         f"{t('time'):<14}{t('quantity'):<18}{t('indication'):>16} {t('unit'):<8} {t('condition')}"
     )
