@@ -38,7 +38,7 @@ def reported(expanded_uncertainty: float, digits: int = 2) -> Decimal:
     (Decimal('59'), Decimal('0.0010'), Decimal('1'))
     """
     rounded = _rounded(expanded_uncertainty, digits)
-    return rounded.quantize(Decimal(1)) if _exponent(rounded) > 0 else rounded
+    return _whole(rounded) if _exponent(rounded) > 0 else rounded
 
 
 def reported_value(value: Decimal, expanded_uncertainty: float, digits: int = 2) -> Decimal:
@@ -51,7 +51,7 @@ def reported_value(value: Decimal, expanded_uncertainty: float, digits: int = 2)
     """
     place = _rounded(expanded_uncertainty, digits)
     rounded = value.quantize(place, rounding=ROUND_HALF_EVEN, context=_PRINTED)
-    return rounded.quantize(Decimal(1)) if _exponent(rounded) > 0 else rounded
+    return _whole(rounded) if _exponent(rounded) > 0 else rounded
 
 
 def significant(value: float, digits: int = 6) -> Decimal:
@@ -149,6 +149,13 @@ def rounded_correction(
     counts = np.rint(scaled).astype(np.int64)
     rounding = limited(name, unit, 10.0**exponent / 2, sensitivity=sensitivity)
     return RoundedCorrection(counts, exponent, rounding)
+
+
+def _whole(value: Decimal) -> Decimal:
+    """Write 1.2E+25 with all its digits."""
+    if value.adjusted() >= _PRINTED.prec:
+        raise Refused("{value} is no uncertainty to report.", value=value)
+    return value.quantize(Decimal(1), context=_PRINTED)
 
 
 def _rounded(expanded_uncertainty: float, digits: int) -> Decimal:

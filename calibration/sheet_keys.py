@@ -116,7 +116,9 @@ class Keys:
             return datetime.datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007
         except ValueError:
             raise Refused(
-                "{value} is no date: write it as in 2026-11-24.", key=self.path(name), value=value
+                "{value} is no date: write it as in 2026-11-24.",
+                key=self.path(name),
+                value=value,
             ) from None
 
     def optional_quantity(self, name: str) -> Quantity | None:

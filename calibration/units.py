@@ -77,6 +77,7 @@ def parse_quantity(text: str, *, key: str | None = None) -> Quantity:
     Quantity(magnitude=Decimal('15.005'), unit='kg')
     """
     match = _QUANTITY.fullmatch(text) if len(text) <= 120 else None
+    text = text if len(text) <= 120 else f"{text[:120]}…"
     if _COMMA.fullmatch(text):
         raise Refused(
             "{text!r} has a comma in the number: write a decimal point and nothing between "

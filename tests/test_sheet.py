@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from calibration.evaluation import evaluate
 from calibration.refusal import Refused
 from calibration.routines.volume_sheet import MeterInstrument
 from calibration.routines.weighing_sheet import WeighingInstrument
@@ -141,3 +142,20 @@ def test_what_is_wrong_is_refused_by_its_key(
         parse_sheet(sheet)
     assert refused.value.key == key
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [["9" * 5000], "9" * 5000, "a\nb", {"a": ["b"] * 900}],
+    ids=["list", "digits", "lines", "table"],
+)
+@pytest.mark.parametrize("key", ["date", "stage", "instrument.e", "instrument.class"])
+def test_a_refusal_repeats_little_of_what_was_given_and_on_one_line(key: str, value: Any) -> None:
+    given = example("nawi")
+    table, _, name = key.rpartition(".")
+    (given[table] if table else given)[name] = value
+    with pytest.raises(Refused) as refused:
+        evaluate(parse_sheet(given), standards={}, approved=())
+    said = str(refused.value)
+    assert len(said) < 400
+    assert "\n" not in said

@@ -410,6 +410,7 @@ def test_standard_deviations_are_pooled_by_their_dof() -> None:
         (1.06, 1, "2"),
         (0.0, 2, "0"),
         (5e-7, 2, "5.0E-7"),
+        (5.04e30, 2, "5" + "0" * 30),  # of a sheet with a mistyped exponent
     ],
 )
 def test_an_expanded_uncertainty_is_reported_to_two_digits(
