@@ -6,7 +6,8 @@ of its own. Knows X.509 and files; knows no broker, and who needs a certificate 
 """
 
 import ipaddress
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ BROKER = "broker"
 """Name of the broker's own pair of files."""
 _LONGEST_NAME = 64
 """Most characters that X.509 gives a name."""
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _EARLIER = timedelta(days=1)
 """A certificate counts from so long before it was made: clocks after a power cut are behind."""
 
@@ -67,6 +69,12 @@ def read_certificate(path: Path) -> Certificate:
         raise BadSecret("cannot read {file}: {why}", file=path, why=error.strerror) from None
     except ValueError:
         raise BadSecret("{file} holds no certificate in PEM", file=path) from None
+
+
+def check_hosts(hosts: Iterable[str]) -> None:
+    """Raise BadSecret for what cannot be the name or address of a computer."""
+    for host in hosts:
+        _host(host)
 
 
 def certificate_of(folder: Path, name: str) -> tuple[Path, Path]:
@@ -256,11 +264,9 @@ def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        pass
-    try:
+        if _HOST.fullmatch(host) is None:
+            raise BadSecret("{name} is no name of a computer", name=host) from None
         return x509.DNSName(host)
-    except ValueError:
-        raise BadSecret("{name} is no name of a computer", name=host) from None
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

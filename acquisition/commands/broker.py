@@ -17,7 +17,15 @@ from acquisition.language import choose, t
 from acquisition.output import console, print_json, table
 from acquisition.station import is_trial
 from broker.access import OfficeAccess, access_file, listener_file, user
-from broker.authority import BROKER, Authority, Certificate, certificate_of
+from broker.authority import (
+    BROKER,
+    Authority,
+    Certificate,
+    certificate_of,
+    check_hosts,
+    read_certificate,
+)
+from broker.failure import BadSecret
 from broker.private_file import write_whole
 
 _SOON = timedelta(days=30)
@@ -36,6 +44,9 @@ def main(arguments: argparse.Namespace) -> int:
             number=arguments.days,
             least=1,
         )
+    check_hosts(getattr(arguments, "hosts", ()))
+    if not 0 < getattr(arguments, "port", 1) < 65536:
+        raise BadInput("{port} is no port", place="--port", port=arguments.port)
     match arguments.action:
         case "make":
             _make(folder, settings, arguments)
@@ -112,11 +123,17 @@ def _issue(
 
 
 def _wanting(authority: Authority, known: Iterable[str]) -> list[str]:
-    """Return who has no certificate that counts for another while."""
+    """Return whose files are not there, or hold no certificate that counts for another while."""
     then = datetime.now(UTC) + _SOON
-    well = {made.name for made in authority.issued() if made.state(then) == "valid"}
-    files = {name: certificate_of(authority.folder, name) for name in known}
-    return [n for n in known if n not in well or not all(file.exists() for file in files[n])]
+    well = {made.serial for made in authority.issued() if made.state(then) == "valid"}
+
+    def is_well(certificate: Path, key: Path) -> bool:
+        try:
+            return key.exists() and read_certificate(certificate).serial in well
+        except BadSecret:
+            return False
+
+    return [name for name in known if not is_well(*certificate_of(authority.folder, name))]
 
 
 def _full_name(name: str, settings: Premises) -> str:
@@ -139,8 +156,6 @@ def _acl(folder: Path, offices: Sequence[OfficeAccess], arguments: argparse.Name
 def _write_files(
     folder: Path, offices: Sequence[OfficeAccess], arguments: argparse.Namespace
 ) -> tuple[Path, Path]:
-    if not 0 < arguments.port < 65536:
-        raise BadInput("{port} is no port", place="--port", port=arguments.port)
     acl, listener = folder / _ACL, folder / _LISTENER
     write_whole(acl, access_file(offices).encode())
     text = listener_file(arguments.at, arguments.port, address=arguments.listen)
