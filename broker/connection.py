@@ -100,6 +100,22 @@ class Client(aiomqtt.Client):
             self._refused("?" if sent is None else sent.topic, error)
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        # aiomqtt gives the number of the descriptor to the loop's next turn: the socket may be closed
+        # by then, or its number another file's.
+        self._loop.call_soon_threadsafe(self._write_when_possible, client, sock)
+
+    def _write_when_possible(self, client: Any, sock: Any) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the line is broken
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        if sock.fileno() >= 0 and client._registered_write:  # noqa: SLF001 - or it was sent meanwhile
+            self._loop.add_writer(sock, write)
+
     async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:
         # aiomqtt uses asyncio.wait_for, which before Python 3.12 loses a cancellation that meets
         # the result: a publisher that was told to stop went on for ever.

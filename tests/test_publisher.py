@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from broker.address import Topics
-from broker.connection import Client, Connector
+from broker.connection import Client, Connector, MqttError
 from broker.failure import BrokerAway
 from broker.live import LiveBuffer
 from broker.outbox import Outbox
@@ -420,6 +420,24 @@ def silent_port() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
+
+
+async def test_a_line_that_breaks_while_something_is_to_be_written_leaves_no_trace_of_an_error(
+    mosquitto: Mosquitto,
+) -> None:
+    """The crash harness showed it: the loop was given the number of a socket that was closed."""
+    troubles: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: troubles.append(told))
+    with pytest.raises(MqttError):
+        async with Connector(mosquitto.address()).connect("peer") as client:
+            broken = client._client.socket()
+            client._client._call_socket_register_write()
+            broken.shutdown(socket.SHUT_RDWR)
+            client._client.loop_read()  # finds the end and closes the socket
+            await asyncio.sleep(0)
+            await client.publish("nowhere", b"", qos=1)
+    assert broken.fileno() == -1
+    assert troubles == []
 
 
 async def test_a_port_that_takes_connections_and_says_nothing_is_away_in_time(
