@@ -26,6 +26,7 @@ from pymodbus.transport import CommParams, CommType
 from pymodbus.transport.serialtransport import SerialTransport
 
 from drivers.modbus_address import LineSettings
+from drivers.simulated_line import stop_listening
 
 # Every fault is raised as an error of ours; pymodbus would print it a second time to stderr.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -430,13 +431,13 @@ class RegisterServer(ModbusTcpServer):
     async def stop(self) -> None:
         """Stop listening and drop every client."""
         listener = self.transport
+        if isinstance(listener, asyncio.Server):
+            await stop_listening(listener)
         clients = [handler.transport for handler in self.active_connections.values()]
         await self.shutdown()  # type: ignore[no-untyped-call]  # pymodbus
         for transport in clients:
             if transport is not None:
                 cast(asyncio.Transport, transport).abort()
-        if isinstance(listener, asyncio.Server):
-            listener.close()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 

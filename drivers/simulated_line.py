@@ -72,6 +72,19 @@ def host_and_port(place: str) -> tuple[str, int] | None:
     return host, int(number)
 
 
+async def stop_listening(server: asyncio.Server) -> None:
+    """Close a server, with no connection left half made.
+
+    asyncio forgets to close one that it was accepting at that moment.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        loop.remove_reader(listener.fileno())
+    for _ in range(3):  # what was accepted becomes a connection, to be closed as such
+        await asyncio.sleep(0)
+    server.close()
+
+
 class TcpLine:
     """The instrument behind a serial server: any number of connections."""
 
@@ -111,7 +124,7 @@ class TcpLine:
     async def close(self) -> None:
         """Take the line away."""
         if self._server is not None:
-            self._server.close()
+            await stop_listening(self._server)
         for transport in tuple(self._transports):
             transport.close()
         await asyncio.sleep(0)

@@ -102,6 +102,9 @@ class Line(Protocol):
     def pull(self) -> None:
         """Take the line away, now."""
 
+    async def close(self) -> None:
+        """Take the line away for good."""
+
     def send(self, data: bytes) -> None:
         """Send to whoever is there."""
 
@@ -133,6 +136,10 @@ class PulledPty:
         os.close(slave)
         os.close(master)
 
+    async def close(self) -> None:
+        """Take it away for good."""
+        self.pull()
+
     def send(self, data: bytes) -> None:
         """Send; a line that nobody reads loses what it cannot hold."""
         if self._ends[0] >= 0:
@@ -150,6 +157,7 @@ class PulledServer:
     def __init__(self) -> None:
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Transport] = set()
         self._leftover = b""
         self.arrived: Callable[[bytes, Send], None] = lambda data, send: None
@@ -157,6 +165,7 @@ class PulledServer:
     async def plug(self, leftover: bytes) -> None:
         """Listen again; whoever connects first gets the bytes of before."""
         self._leftover = leftover
+        await self._ended()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: _Connection(self), "127.0.0.1", self.port, reuse_address=True
@@ -165,11 +174,22 @@ class PulledServer:
 
     def pull(self) -> None:
         """Listen no longer and reset every connection."""
-        if self._server is not None:
-            self._server.close()
-        self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+            self._ending = asyncio.create_task(_end(server))
         for connection in self._connections:
             connection.abort()
+
+    async def _ended(self) -> None:
+        if self._ending is not None:
+            await self._ending
+
+    async def close(self) -> None:
+        """Take it away for good."""
+        self.pull()
+        await self._ended()
 
     def send(self, data: bytes) -> None:
         """Send to everyone who is connected."""
@@ -188,6 +208,13 @@ class PulledServer:
     def gone(self, connection: asyncio.BaseTransport | None) -> None:
         """Forget a connection."""
         self._connections.discard(connection)  # type: ignore[arg-type]
+
+
+async def _end(server: asyncio.Server) -> None:
+    """Close a server once what it had accepted is a connection; asyncio would leave it open."""
+    for _ in range(4):
+        await asyncio.sleep(0)
+    server.close()
 
 
 class _Connection(asyncio.Protocol):

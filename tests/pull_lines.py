@@ -278,7 +278,7 @@ async def pull_and_return(kind: Kind, times: int, seed: int) -> tuple[Seen, list
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                line.pull()
+                await line.close()
     return seen, took
 
 

@@ -36,7 +36,7 @@ async def plugged(
     try:
         yield line, str(folder / "adapter") if pty else f"127.0.0.1:{getattr(line, 'port', 0)}"
     finally:
-        line.pull()
+        await line.close()
 
 
 async def until(stream: AsyncIterator[Indication], condition: Condition) -> Indication:

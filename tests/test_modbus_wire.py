@@ -1,13 +1,19 @@
 """The door to pymodbus: one question, one outcome, nothing on stderr."""
 
 import asyncio
+import gc
 import logging
+import socket
+from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 
 from drivers.modbus_address import LineSettings
 from drivers.modbus_wire import ModbusLine, Outcome
+from drivers.physics import ScalePhysics
 from drivers.simulated_meter import SimulatedMeter
+from drivers.simulated_scale import SimulatedScale
 
 
 async def line_to(url: str, chunks: list[tuple[str, bytes]] | None = None) -> ModbusLine:
@@ -65,6 +71,26 @@ async def test_a_line_that_goes_away_ends_the_waiting_at_once(port: str) -> None
     assert reply.outcome is Outcome.LOST
     assert not line.connected
     await line.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("kind", ["tcp", "rtu+tcp", "scale"])
+async def test_a_server_that_stops_as_somebody_connects_leaves_nothing_open(
+    kind: str, turns: int
+) -> None:
+    """A connection is accepted in several turns of the loop, and the end may come between any two."""
+    server: SimulatedMeter | SimulatedScale = SimulatedMeter()
+    if kind == "scale":
+        server = SimulatedScale(ScalePhysics(max=Decimal(15), d=Decimal("0.005")))
+    url = await server.start("tcp://127.0.0.1:0" if kind == "scale" else f"{kind}://127.0.0.1:0")
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.stop()
+        client.settimeout(5)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+    gc.collect()  # whatever is still open says so, and a warning is an error
 
 
 @pytest.mark.parametrize(
