@@ -532,3 +532,17 @@ async def test_what_is_forbidden_fails_is_logged_and_stops_nobody(
 
 def test_there_are_enough_of_them() -> None:
     assert len(ATTEMPTS) >= 30
+
+
+def test_no_secret_is_seen_from_outside(office: Office) -> None:
+    """Not in configurations, logs, databases, the generated files, or the lists of processes."""
+    keys = [*office.folder.rglob("*.key"), *office.folder.rglob("k-*.pem")]
+    secrets = {line for key in keys for line in key.read_bytes().splitlines() if b"---" not in line}
+    assert len(secrets) > 20
+    seen = [file for file in office.folder.rglob("*") if file.is_file() and file not in keys]
+    assert {file.suffix for file in seen} >= {".toml", ".log", ".sqlite", ".acl", ".conf"}
+    for program in (office.station, office.records):
+        seen += [Path(f"/proc/{program.process.pid}/{what}") for what in ("cmdline", "environ")]
+    for file in seen:
+        found = file.read_bytes()
+        assert not [secret for secret in secrets if secret in found], file
