@@ -241,6 +241,10 @@ def hints(search: Search, port: str, found: Sequence[Found]) -> list[str]:
             )
         )
     noise = scales.noise if scales is not None else []
+    if scales is not None and scales.echo:
+        said.append(
+            t("the line gives back what is sent: RX and TX are joined, or an adapter hears itself")
+        )
     if noise:
         said += _of_noise(noise)
     elif not bus.garbled and not bus.gateway:

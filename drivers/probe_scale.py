@@ -14,8 +14,9 @@ from drivers.codecs.codec import Decoded
 from drivers.errors import Garbled
 from drivers.indication import Condition
 from drivers.probe_heard import Certainty, Dialect, Reading, readings, whole
+from drivers.probe_pattern import printable, propose
 from drivers.probe_plan import SPEEDS, Action, Hear, Patience, ScaleTry, Tune, spoken, volley
-from drivers.probe_wire import PLAIN, set_for
+from drivers.probe_wire import PLAIN, heard_as, set_for
 
 _OTHER_FRAMINGS: Final = ("8E1", "8O1")
 """Framings of eleven bits, which a port must be set to."""
@@ -70,6 +71,8 @@ class ScaleSearch:
         self.best: tuple[Fit, ...] = ()
         """The surest of what fits; several where nothing tells them apart."""
         self.noise: list[Noise] = []
+        self.echo = False
+        """Whether the line gives back what is sent."""
         self.streams = False
         """Whether the instrument sends without being asked."""
         self._listened = {SPEEDS[0]}
@@ -94,8 +97,10 @@ class ScaleSearch:
         heard, sent = b"", []
         for request in volley():
             sent.append(request)
-            yield spoken(request, one.framing, self._patience.apart)
-            if heard := (yield Hear(self._patience.gap + _duration(len(request), one.baudrate))):
+            send = spoken(request, one.framing, self._patience.apart)
+            yield send
+            heard = yield Hear(self._patience.gap + _duration(len(request), one.baudrate))
+            if heard := self._but_echo(heard, send.data):
                 break
         patience = self._patience.answer + _duration(_LINE, one.baudrate) * bool(heard)
         heard += yield Hear(patience, whole, self._patience.settle)
@@ -121,8 +126,20 @@ class ScaleSearch:
                 self._keep(_fits(heard, baudrate, framing, "listen"))
                 if not self.best and heard:
                     self.noise.append(Noise(baudrate, framing, heard, asked=False))
+                    if any(propose(data) for _, data in heard_as(heard)):
+                        # lines with a number in them: this is the speed, if not the framing
+                        return (yield from self._framed(baudrate))
                 if self.best and self.best[0].certainty > Certainty.GUESS:
                     return self.best
+        return self.best
+
+    def _framed(self, baudrate: int) -> Steps:
+        """Listen at one speed in the framings of eleven bits."""
+        for framing in _OTHER_FRAMINGS if len(self._speeds) > 1 else ():
+            yield Tune(baudrate, framing)
+            self._keep(
+                _fits((yield Hear(self._patience.stream, _certain)), baudrate, framing, "listen")
+            )
         return self.best
 
     def _stopped(self, baudrate: int) -> Generator[Action, bytes, bool]:
@@ -139,20 +156,28 @@ class ScaleSearch:
         likely = [p for r in readings(heard) if (p := r.dialect.codec.requests.poll)]
         found: list[Fit] = []
         answered = False
-        for request in dict.fromkeys([*likely, *sent[: -_ASKED_AGAIN - 1 : -1]]):
+        # a line that nobody reads may say that the instrument knows no such request
+        line = not likely and printable(heard) == 1 and heard.endswith(b"\r\n")
+        others = volley() if line else sent[: -_ASKED_AGAIN - 1 : -1]
+        for request in dict.fromkeys([*likely, *others]):
             if found and request not in likely:
                 break
             answer, again = yield from self._twice(request, one)
             answered = answered or bool(answer)
             by_it = _fits(answer + again, one.baudrate, _actual(one), "poll", request)
             found += (replace(fit, others=_others(fit, answer, again)) for fit in by_it)
-            self.best = _best(found, one.framing)
+            self.best = _best(found)
         if not found and not answered:
             # what was heard was no answer: the instrument sends, if seldom
             return (yield from self._stream(one.baudrate, heard))
         if not found:
             self.noise.append(Noise(one.baudrate, one.framing, heard, asked=True))
         return self.best
+
+    def _but_echo(self, heard: bytes, sent: bytes) -> bytes:
+        """Leave out what came back of our own, as from an RS-485 adapter that hears itself."""
+        self.echo = self.echo or heard.startswith(sent)
+        return heard.removeprefix(sent)
 
     def _twice(
         self, request: bytes, one: ScaleTry
@@ -161,8 +186,10 @@ class ScaleSearch:
         heard = []
         for _ in range(2):
             yield Hear(self._patience.settle)  # what is late is none of this
-            yield spoken(request, one.framing, self._patience.apart)
-            heard.append((yield Hear(patience, whole, self._patience.settle)))
+            send = spoken(request, one.framing, self._patience.apart)
+            yield send
+            answer = yield Hear(patience, whole, self._patience.settle)
+            heard.append(self._but_echo(answer, send.data))
             if not heard[0]:
                 return b"", b""
         return heard[0], heard[1]
@@ -205,7 +232,7 @@ def _fits(
         for r in _widest(readings(data))
         if request is None or r.dialect.codec.requests.poll == request
     ]
-    return _best(found, PLAIN)
+    return _best(found)
 
 
 def _widest(found: Sequence[Reading]) -> list[Reading]:
@@ -215,7 +242,7 @@ def _widest(found: Sequence[Reading]) -> list[Reading]:
     return [r for r in shown if r.share > widest - _SKIPPED]
 
 
-def _best(found: Sequence[Fit], framing: str) -> tuple[Fit, ...]:
+def _best(found: Sequence[Fit]) -> tuple[Fit, ...]:
     """Return the surest of them, of one protocol read alike only the one with the fewest settings.
 
     A protocol that is usually read in another way comes after one that is read in this.
@@ -227,8 +254,7 @@ def _best(found: Sequence[Fit], framing: str) -> tuple[Fit, ...]:
     for fit in sorted(found, key=lambda f: (f.dialect.mode != f.mode, len(f.dialect.settings))):
         sure = any(s.value is not None for s in fit.shown), fit.certainty
         if sure == top and not any(_same(fit, other) for other in kept):
-            seven = framing in ("7E1", "7O1", "7N2") and fit.framing == PLAIN
-            kept.append(replace(fit, framing=framing) if seven else fit)
+            kept.append(fit)
     return tuple(kept)
 
 

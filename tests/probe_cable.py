@@ -92,6 +92,13 @@ class FarEnd:
     second: str = ""
     """What a second instrument on the same line answers to the same request."""
 
+    unknown: bytes = b""
+    """What it answers to a request that it does not know."""
+    masks: bool = False
+    """Whether it looks away from the highest bit of what it hears."""
+    echo: bool = False
+    """Whether the line gives back what is sent."""
+
     def frames(self) -> Iterator[bytes]:
         """Give the frames of its loads, without end."""
         while True:
@@ -167,7 +174,14 @@ class VirtualLine:
         far = self._far
         if far is None or far.every is not None:
             return
-        for wish in self._reader.feed(carried(data, *self._port, far.baudrate, far.framing)):
+        if far.echo:
+            self._coming.append((self.now, data))
+        heard = carried(data, *self._port, far.baudrate, far.framing)
+        heard = bytes(byte & 0x7F for byte in heard) if far.masks else heard
+        wishes = self._reader.feed(heard)
+        if far.unknown and heard.endswith(b"\n") and not wishes:
+            self._coming.append((self.now + 0.02, far.unknown))
+        for wish in wishes:
             self.understood.append(wish.request)
             if wish.kind == "poll":
                 frame = next(self._frames)

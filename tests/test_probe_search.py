@@ -142,6 +142,30 @@ def test_two_instruments_that_answer_are_told() -> None:
     assert {said.text for said in search.scales.best[0].others} == {"7.100"}
 
 
+def test_an_instrument_that_says_it_does_not_understand_is_asked_on() -> None:
+    far = FarEnd(dialect_of("dini-argeo").codec, unknown=b"huh?\r\n")
+    search = searched(VirtualLine(far))
+    assert search.scales is not None
+    assert [fit.dialect.name for fit in search.scales.best] == ["dini-argeo"]
+
+
+def test_an_adapter_that_hears_itself_is_no_instrument_and_hides_none() -> None:
+    line = VirtualLine(FarEnd(dialect_of("and-std").codec, echo=True))
+    search = searched(line)
+    assert search.scales is not None
+    assert search.scales.best[0].dialect.name == "and-std"
+    assert search.scales.echo
+
+
+def test_an_instrument_of_eight_bits_that_takes_seven_is_one_of_eight() -> None:
+    """It looks away from the highest bit; its own characters show that it has none to spare."""
+    plain = dialect_of("mt-sics").codec
+    line = VirtualLine(FarEnd(plain, 2400, "8N1", masks=True))
+    search = searched(line)
+    assert search.scales is not None
+    assert {(fit.baudrate, fit.framing) for fit in search.scales.best} == {(2400, "8N1")}
+
+
 def test_behind_a_serial_server_there_is_one_speed_only() -> None:
     line = VirtualLine(FarEnd(dialect_of("and-std").codec, 9600, "7E1"))
     search = search_for("socket://192.168.1.50:4001", Patience(), line.left)
