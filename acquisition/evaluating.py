@@ -15,11 +15,16 @@ from acquisition.register import approved_digests, standards_register
 from calibration.evaluation import evaluate, law_of
 from calibration.legal_table import LegalTable
 from calibration.national import NationalSettings
+from calibration.refusal import Refused
 from calibration.sheet import Sheet
 from calibration.standard import Standard
-from calibration.verification import PointResult, Verification
+from calibration.verification import PointResult, Reason, Verification
 
 _TENTH = Decimal("0.1")
+_OTHER_LAW = Reason(
+    "other-law",
+    "evaluated under another table, setting, stage or day than the sheet's own: for comparison only.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ class Office:
         return cls(standards_register(station), approved_digests(station), station.law.in_force())
 
     def evaluate(self, sheet: Sheet, asked: Asked) -> Verification:
-        """Decide a sheet."""
-        return evaluate(
+        """Decide a sheet; under another law than its own the verdict is never legal."""
+        result = evaluate(
             asked.applied(sheet),
             standards=self.standards,
             approved=self.approved,
@@ -68,6 +73,19 @@ class Office:
             table=asked.table,
             on=asked.on,
         )
+        if asked.nothing or self._own_law(sheet, asked):
+            return result
+        return replace(result, founded=False, reasons=(*result.reasons, _OTHER_LAW))
+
+    def _own_law(self, sheet: Sheet, asked: Asked) -> bool:
+        """Tell whether what is asked is what the sheet says anyway."""
+        if asked.stage not in (None, sheet.stage) or asked.on not in (None, sheet.date):
+            return False
+        try:
+            own = self.law(sheet, Asked())
+        except Refused:
+            return False
+        return self.law(sheet, asked) == own
 
     def law(self, sheet: Sheet, asked: Asked) -> LegalTable:
         """Find the table by which `evaluate` decides a sheet."""

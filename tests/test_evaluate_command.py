@@ -15,6 +15,7 @@ from acquisition.archive import Work, examined
 from acquisition.cli import main
 from acquisition.evaluating import worst_share
 from acquisition.language import catalogue, t
+from acquisition.office_law import law_file
 from acquisition.sheet_file import files_of, sources_of
 from acquisition.verdict_page import VerificationTable, compact, limit_of, risk
 from calibration.evaluation import evaluate
@@ -229,6 +230,40 @@ def test_a_file_that_is_no_sheet_is_one_sentence(
     code, out, err = ran(capsys, tmp_path / name)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err
+
+
+@pytest.mark.parametrize(
+    ("words", "legal"),
+    [
+        ((), True),
+        (("--table", "r76"), True),
+        (("--stage", "initial"), True),
+        (("--on", "2026-11-24"), True),
+        (("--stage", "in_service"), False),
+        (("--setting", "id-tbo"), False),
+        (("--on", "2026-11-25"), False),
+    ],
+)
+def test_a_verdict_under_another_law_than_the_sheets_own_is_never_legal(
+    words: tuple[str, ...],
+    legal: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = (EXAMPLES.parent / "config.toml").read_text(encoding="utf-8")
+    for name in ("r76", "id-tbo"):
+        digest = law_file(name).digest
+        config += (
+            f'\n[[approval]]\ntable = "{name}"\ndigest = "{digest}"\nby = "x"\non = 2026-01-01\n'
+        )
+    (tmp_path / "config.toml").write_text(config, encoding="utf-8")
+    code, out, _ = ran(capsys, EXAMPLES / "nawi.toml", "--json", *words)
+    (found,) = objects(out)
+    assert (code, found["verdict"]) == (0, "conforming")
+    assert found["legal"] is legal
+    assert any("comparison only" in reason for reason in found["reasons"]) is not legal
 
 
 def test_names_are_checked_before_any_sheet_is_read(capsys: pytest.CaptureFixture[str]) -> None:

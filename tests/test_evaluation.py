@@ -13,6 +13,7 @@ import pytest
 from broker.schema import __file__ as schema_place
 from calibration.evaluation import Standard, evaluate
 from calibration.mpe import legal_table
+from calibration.national import national_settings
 from calibration.refusal import Refused
 from calibration.sheet import parse_sheet
 from calibration.units import parse_quantity
@@ -179,6 +180,17 @@ def test_a_verdict_without_its_foundation_is_computed_but_not_legal(
     assert result.verdict is Verdict.CONFORMING
     assert result.legal is False
     assert code in codes(result)
+
+
+def test_an_office_that_approved_a_provisional_number_vouches_for_it_and_the_result_says_so() -> (
+    None
+):
+    sheet = example("nawi") | {"stage": "subsequent", "setting": "id-tbo@2015"}
+    settings = national_settings("id-tbo@2015").digest
+    result = decided(sheet, WEIGHTS, approved=(R76, settings))
+    assert (result.legal, result.provisional) == (True, True)
+    assert codes(result) == ["provisional"]
+    assert codes(decided(sheet, WEIGHTS, approved=(R76,)))[-1] == "settings-not-approved"
 
 
 def test_what_is_not_decided_is_no_legal_verdict() -> None:
