@@ -131,7 +131,11 @@ async def test_records_are_listed_by_what_is_asked_for(tmp_path: Path) -> None:
     assert listed("--since", "2026-01-01", "--before", "2999-01-01") == list(range(1, 11))
     assert listed("--before", "2026-01-01") == []
     printed = tera("records", "list", "--config", config, "--limit", "1")
-    assert made[4]["id"][:8] in printed.stdout.decode()
+    assert "TRIAL, not legal" in printed.stdout.decode()
+    shown = tera("records", "show", "10", "--config", config)
+    assert f"identity: {made[4]['id']}" in shown.stdout.decode()
+    anywhere = tera("records", "list", "--from", "records.sqlite", cwd=tmp_path / "data")
+    assert anywhere.returncode == 0, anywhere.stderr.decode()  # also where there is no configuration
     for wrong, said in [
         (("--since", "yesterday"), "--since: yesterday is not a date"),
         (("--limit", "-1"), "--limit"),
