@@ -113,7 +113,7 @@ cafile {folder}/ca.crt
 certfile {folder}/broker.crt
 keyfile {folder}/broker.key
 # Who has a certificate that was taken back is not let in. After a new one was taken back: copy the
-# new list here and restart Mosquitto; a reload does not look at it, and whoever is connected stays.
+# new list here and restart Mosquitto; after a reload whoever is connected would stay.
 {crl} {folder}/crl.pem
 require_certificate true
 use_identity_as_username true

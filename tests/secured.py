@@ -157,7 +157,7 @@ class Office:
         self.records = Program(log, "records", "serve", "--config", self.config("records"))
         log = self.folder / "station.log"
         self.station = Program(log, "run", "--config", self.config("station"))
-        await self.said(self.station.log, "connected, MQTT 5")
+        await self.said(self.station.log, "connected, MQTT 5", within=60)
         await self.next_verdict()
 
     def end(self) -> None:
@@ -191,7 +191,7 @@ class Office:
         ) as client:
             yield client
 
-    async def said(self, log: Path, *texts: str, after: int = 0, within: float = 10) -> str:
+    async def said(self, log: Path, *texts: str, after: int = 0, within: float = 30) -> str:
         """Wait until a log has a line with all these texts in it, and return that."""
         found: list[str] = []
 
@@ -229,7 +229,7 @@ class Office:
 
     async def delivered(self, count: int) -> None:
         """Wait until so many verdicts are stored, and the station has every receipt."""
-        await until(lambda: self.stored() >= count and self.waiting() == 0, 15)
+        await until(lambda: self.stored() >= count and self.waiting() == 0, 60)
 
     def stored(self) -> int:
         """Count the verdicts of the bench in the store."""

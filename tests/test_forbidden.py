@@ -392,6 +392,18 @@ def _second(office: Office) -> tuple[str, bytes]:
     return TRIAL.start(begun["id"]), encode(begun)
 
 
+async def _ahead(office: Office) -> None:
+    """A number that the bench will use in years: the real one is asked, and has no such thing."""
+    marks, body = office.marks(), {**start(BENCH, trial=True), "number": 10_000}
+    async with office.connected(NEIGHBOUR) as client:
+        await client.publish(TRIAL.start(str(body["id"])), encode(body), qos=1)
+        for log, said in (
+            (office.records.log, "asked again for the numbers"),
+            (office.station.log, "9999)], which is not here"),
+        ):
+            await office.said(log, said, after=marks[log])
+
+
 def _elsewhere(office: Office) -> tuple[str, bytes]:
     begun = start(NEIGHBOUR, office="9999")
     return LEGAL.verdict(begun["id"]), encode(verdict(begun, 1))
@@ -405,6 +417,7 @@ def _as_legal(office: Office) -> tuple[str, bytes]:
 RECORDED = {
     "a stored verdict, altered": _recorded(_changed, "contradicts what is stored"),
     "a number of another bench": _recorded(_second, "two verifications claim the number"),
+    "a number of another bench that is far ahead": _ahead,
     "a verdict of another office": _recorded(_elsewhere, "of office 9999 does not belong"),
     "a trial where legal verdicts travel": _recorded(_as_legal, "does not belong on this topic"),
     "a verdict that is no verdict": _recorded(

@@ -123,17 +123,20 @@ def _issue(
 
 
 def _wanting(authority: Authority, known: Iterable[str]) -> list[str]:
-    """Return whose files are not there, or hold no certificate that counts for another while."""
+    """Return whose certificate is not there, or does not count for another while.
+
+    The key beside it may have gone: it is no longer needed here once it was copied.
+    """
     then = datetime.now(UTC) + _SOON
     well = {made.serial for made in authority.issued() if made.state(then) == "valid"}
 
-    def is_well(certificate: Path, key: Path) -> bool:
+    def is_well(name: str) -> bool:
         try:
-            return key.exists() and read_certificate(certificate).serial in well
+            return read_certificate(certificate_of(authority.folder, name)[0]).serial in well
         except BadSecret:
             return False
 
-    return [name for name in known if not is_well(*certificate_of(authority.folder, name))]
+    return [name for name in known if not is_well(name)]
 
 
 def _full_name(name: str, settings: Premises) -> str:
