@@ -75,6 +75,22 @@ def service_findings(service: Service) -> list[Finding]:
             seconds=f"{last:+.1f}",
         )
         findings.append(Finding(t("clock"), "note", said))
+    if dropped := service.number("tera_live_dropped_indications_total"):
+        said = t(
+            "{count} indications found no room in live blocks: dashboards have gaps, verdicts do not",
+            count=int(dropped),
+        )
+        findings.append(Finding(t("live blocks"), "ok", said))
+    refused = service.number("tera_messages_refused_total") or 0.0
+    denied = service.number("tera_messages_denied_total") or 0.0
+    if refused or denied:
+        said = t(
+            "{refused} messages to the benches were refused, {denied} of theirs the broker did not"
+            " permit; the log of the service says which",
+            refused=int(refused),
+            denied=int(denied),
+        )
+        findings.append(Finding(t("messages"), "note", said))
     return findings
 
 

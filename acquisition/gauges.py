@@ -131,7 +131,11 @@ def _broker(station: Running) -> list[Family]:
         "tera_messages_refused_total", "counter", "Receipts and orders that were not taken."
     )
     refused.add(station.publisher.refused)
-    return [connected, connections, dropped, refused]
+    denied = Family(
+        "tera_messages_denied_total", "counter", "Messages the broker did not let us publish."
+    )
+    denied.add(station.publisher.denied)
+    return [connected, connections, dropped, refused, denied]
 
 
 def _clock(station: Running) -> list[Family]:
