@@ -70,6 +70,9 @@ def test_characteristics_change_what_is_proposed(capsys: pytest.CaptureFixture[s
     assert beam["weighing"]["load"] == [""] * 9
     assert beam["weighing"]["indication"][1] == "100 g"
     assert beam["sensitivity"]["displacement"] == ["", ""]
+    assert beam["discrimination"]["visible"] == [""] * 3
+    dial = by_name(sheet(capsys, "nawi", *SCALE, "--set", "indicating=analogue"))["discrimination"]
+    assert set(dial) == {"name", "load", "indication", "extra_load", "indication_after"}
 
 
 def filled(found: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +224,10 @@ def filled_ideally(found: dict[str, Any]) -> dict[str, Any]:
         found["comparator"] = [{"id": "K", "d": "0.01 mg"}]
         mass = {"correction": "0 mg", "expanded_uncertainty": "0.01 mg"}
         found["standards"][0] |= {
-            **{"kind": "weights", "class": "E1", "certificate": "x", "due": "2027-06-30"},
+            "kind": "weights",
+            "class": "E1",
+            "certificate": "x",
+            "due": "2027-06-30",
             "point": [{"nominal": m, **mass} for m in ("500 g", "1 kg")],
         }
     return found

@@ -15,11 +15,13 @@ from calibration.routines.weighing_sheet import (
 from calibration.sheet_keys import Keys
 from calibration.units import Quantity
 
-_BY_EYE = {
-    "discrimination": ("extra_load", "visible"),
-    "sensitivity": ("extra_load", "displacement"),
+_DISCRIMINATION = {
+    Indicating.DIGITAL: ("indication_after",),
+    Indicating.ANALOGUE: ("extra_load", "indication_after"),
+    Indicating.NON_SELF_INDICATING: ("extra_load", "visible"),
 }
-"""Columns of tests whose outcome is seen, not displayed."""
+"""What is observed of it (R 76-1:2006, 3.8)."""
+_SENSITIVITY = ("extra_load", "displacement")
 
 
 def blank_tests(
@@ -48,8 +50,8 @@ def _blank(test: ProposedTest, scale: WeighingInstrument) -> BlankTest:
         asked["load" if known == "indication" else "indication"] = many
     if test.by_added_load:
         asked["added_load"] = many
-    if test.name in _BY_EYE and scale.indicating is not Indicating.DIGITAL:
-        asked |= dict.fromkeys(_BY_EYE[test.name], many)
-    elif test.name == "discrimination":
-        asked["indication_after"] = many
+    if test.name == "discrimination":
+        asked |= dict.fromkeys(_DISCRIMINATION[scale.indicating], many)
+    elif test.name == "sensitivity":
+        asked |= dict.fromkeys(_SENSITIVITY, many)
     return BlankTest(test.name, given, asked, test.clause)
