@@ -5,12 +5,13 @@ affair; what it refuses is told with file, line and key.
 """
 
 import json
+import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from acquisition.config import line_of
 from acquisition.faults import BadInput
@@ -124,7 +125,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            within = list(_within(path))
+            within = _within(path)
             if not within:
                 raise BadInput("no observation sheet is in the folder {folder}", folder=path)
             found += within
@@ -135,11 +136,21 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _within(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in ENDINGS and not hidden and path.is_file():
-            yield path
+def _within(folder: Path) -> list[Path]:
+    """List the sheets of a folder and those below it; a link that leads nowhere is one, and bad."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=_unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(
+        path
+        for path in found
+        if path.suffix.lower() in ENDINGS and (path.is_file() or not path.exists())
+    )
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise BadInput("cannot read {file}: {why}", file=error.filename, why=error.strerror) from None
 
 
 def _text(file: Path) -> str:
@@ -148,7 +159,7 @@ def _text(file: Path) -> str:
     except FileNotFoundError:
         raise BadInput("no such observation sheet: {file}", file=file) from None
     except OSError as error:
-        raise BadInput("cannot read {file}: {why}", file=file, why=error) from None
+        raise BadInput("cannot read {file}: {why}", file=file, why=error.strerror) from None
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)

@@ -1,7 +1,9 @@
 """``tera evaluate``: one sheet, folders of thousands, another law, and what is said of bad ones."""
 
+import errno
 import io
 import json
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -272,6 +274,37 @@ def test_names_are_checked_before_any_sheet_is_read(capsys: pytest.CaptureFixtur
     assert "r99" in err
     assert main(["evaluate"]) == 2
     assert "no observation sheet is named" in capsys.readouterr().err
+
+
+def test_a_link_that_leads_nowhere_is_a_bad_sheet_and_a_loop_of_folders_none(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = len(files_of([folder]))
+    (folder / "gone.toml").symlink_to("nowhere.toml")
+    (folder / "round.toml").symlink_to("round.toml")
+    (folder / "2025" / "back").symlink_to(folder)
+    code, _, err = ran(capsys, folder)
+    assert code == 2
+    gone, looped = err.splitlines()
+    assert gone == f"tera: no such observation sheet: {folder / 'gone.toml'}"
+    assert looped.startswith(f"tera: cannot read {folder / 'round.toml'}: Too many levels")
+    assert len(files_of([folder])) == sound + 2
+
+
+def test_a_folder_that_cannot_be_read_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:  # root may read every folder, so no mode keeps it out
+        if Path(path).name == "2025":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    code, out, err = ran(capsys, folder)
+    assert (code, out) == (2, "")
+    assert f"cannot read {folder / '2025'}" in err
 
 
 def test_an_empty_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
