@@ -6,7 +6,6 @@ was found, or what was seen instead, and shows while it looks how much time is l
 
 import argparse
 import asyncio
-import contextlib
 import sys
 import time
 from typing import Any
@@ -17,6 +16,7 @@ from acquisition.output import console, print_json
 from acquisition.probing_lines import stable_name
 from acquisition.probing_said import Found, findings, hints
 from acquisition.stopping import stop_signal
+from drivers.errors import DriverError
 from drivers.probe_plan import BUDGET, BusTry, Patience, ScaleTry
 from drivers.probe_port import ProbePort, carry_out
 from drivers.probe_search import Search, search_for
@@ -40,9 +40,15 @@ async def _probe(port: str, *, as_json: bool) -> int:
     await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
     if not work.done():
         work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         await work
-    progress.end()
+    except asyncio.CancelledError:
+        pass
+    except DriverError:
+        if not search.found:  # what was found before the line went away is told all the same
+            raise
+    finally:
+        progress.end()
     found = findings(search, stable_name(port))
     if stopped.done():
         if found:

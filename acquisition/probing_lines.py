@@ -62,7 +62,9 @@ def alike(fits: Sequence[Fit]) -> list[list[Fit]]:
 def scale_block(group: Sequence[Fit], port: str) -> Block:
     """Write the lines of dialects that read alike; the others are named beside the first."""
     first = group[0]
-    others = [(fit.dialect.name, _difference(first, fit)) for fit in group[1:]]
+    others = [
+        (fit.dialect.name, _difference(first, fit) + _its_settings(first, fit)) for fit in group[1:]
+    ]
     return _scale(
         first.dialect.name,
         port,
@@ -140,6 +142,15 @@ def _untold(fit: Fit) -> list[str]:
 
 def _unit_line() -> str:
     return f'# unit = "{_UNIT}"   # ' + t("no frame says the unit: enter what the display shows")
+
+
+def _its_settings(first: Fit, other: Fit) -> str:
+    """Say what stands under the settings instead, if another dialect is taken."""
+    if other.dialect.settings == first.dialect.settings:
+        return ""
+    if not other.dialect.settings:
+        return "; " + t("without the settings below")
+    return "; " + t("settings: {list}", list=", ".join(_pairs(dict(other.dialect.settings))))
 
 
 def _difference(first: Fit, other: Fit) -> str:

@@ -90,6 +90,20 @@ def test_dialects_that_read_alike_stand_beside_the_first_with_what_tells_them_ap
         assert loaded(uncommented.replace('driver = "mt-sics"\n', ""))[0].driver == other
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "hint"),
+    [
+        ("cas10", "cas-cmd", 'settings: frame = "10"'),
+        ("ohaus-scoutpro", "ohaus", 'settings: width = "12"'),
+    ],
+)
+def test_a_dialect_that_needs_other_settings_says_which(name: str, other: str, hint: str) -> None:
+    (one,) = found_at(far_end(name))
+    assert one.block is not None
+    (line,) = [x for x in one.block.text.splitlines() if x.startswith(f'# driver = "{other}"')]
+    assert line.endswith(hint)
+
+
 def test_readings_that_differ_cannot_be_pasted_together() -> None:
     codec = next(d.codec for d in dialects() if d.settings == {"format": "reversed"})
     found = found_at(FarEnd(codec, every=0.3, loads=("12.350",)))
