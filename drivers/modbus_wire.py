@@ -143,6 +143,14 @@ class _Transactions(TransactionManager):
         transport.setup()
         return transport, self
 
+    def ask(self, request: ModbusPDU) -> "asyncio.Future[ModbusPDU]":
+        """Send a request and return its answer to be; pymodbus's own way would connect anew."""
+        request.transaction_id = self.getNextTID()
+        self.recv_buffer = b""
+        self.response_future = self.loop.create_future()
+        self.pdu_send(request)
+        return self.response_future
+
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
         self.last_byte_ns = self.received_ns = time.monotonic_ns()
@@ -232,17 +240,19 @@ class ModbusLine:
             ReadHoldingRegistersRequest if kind == "holding" else (ReadInputRegistersRequest)
         )
         request = request_class(address=address, count=count, dev_id=unit)
-        ctx.comm_params.timeout_connect = timeout
         heard, unreadable = ctx.received, ctx.unreadable
         began_ns = time.monotonic_ns()
         outcome, code, detail = Outcome.SILENCE, 0, "silent"
         registers: tuple[int, ...] = ()
+        if not ctx.is_active():
+            return Reply(Outcome.LOST, (), 0, "the line was closed", began_ns, began_ns)
         ctx.waiting = True
         try:
-            response = await ctx.execute(False, request)
+            async with asyncio.timeout(timeout):
+                response = await ctx.ask(request)
         except ConnectionError as exc:
             outcome, detail = Outcome.LOST, str(exc)
-        except ModbusException:
+        except TimeoutError:
             if not ctx.is_active():
                 outcome, detail = Outcome.LOST, "the line was closed"
             elif ctx.unreadable > unreadable:
