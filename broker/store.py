@@ -20,8 +20,8 @@ __all__ = ["Conflict", "Gap", "Missing", "RecordStore", "StoredRecord"]
 
 _COLUMNS = "stored, kind, id, office, bench, number, trial, verdict, digest, received_at, body"
 _PLACES = f"({', '.join('?' * (_COLUMNS.count(',') + 1))})"
-_ROWS = 256
-"""Most rows of one statement: while it runs the interpreter is free for whoever reads the next ones."""
+_ROWS = (64, 8, 1)
+"""Rows of one statement: while it runs the interpreter is free for whoever reads the next records."""
 _STRETCHES = 100
 """Most stretches of missing numbers that are named at once."""
 
@@ -267,13 +267,15 @@ def _keep(
                 bench=record["bench"],
             )
         )
-    for at in range(0, len(fresh), _ROWS):
-        rows = fresh[at : at + _ROWS]
-        places = ", ".join([_PLACES] * len(rows))
+    at = 0
+    while at < len(fresh):
+        count = next(count for count in _ROWS if count <= len(fresh) - at)
+        places = ", ".join([_PLACES] * count)
         db.execute(
             f"INSERT INTO stored ({_COLUMNS}) VALUES {places}",  # noqa: S608 - our own column names
-            [value for row in rows for value in row],
+            [value for row in fresh[at : at + count] for value in row],
         )
+        at += count
     for values in aside:
         db.execute(
             "INSERT INTO conflict (kind, id, digest, received_at, body) VALUES (?, ?, ?, ?, ?)"
