@@ -192,6 +192,7 @@ def _words(sheet: Mapping[str, Any]) -> dict[str, str]:
         "indication": t("digits as displayed, with their unit"),
         "added_load": t("ΔL until the indication changes"),
         "indication_after": t("indication after the extra load"),
+        "indication_further": t("indication after the further probe"),
         "extra_load": t("what was added"),
         "visible": t("true or false: it moved visibly"),
         "displacement": t("how far it moved, for example 5 mm"),
@@ -215,6 +216,8 @@ def _words(sheet: Mapping[str, Any]) -> dict[str, str]:
             if OPEN in (value if isinstance(value, list) else [value])
         )
         said |= {f"test[{number}].{key}": columns[key] for key in open_keys if key in columns}
+        if test.get("method") == "probe" and test["name"] not in ("zero", "tare"):
+            said[f"test[{number}].indication_after"] = t("after the probe; - where none is needed")
     return said
 
 

@@ -59,11 +59,6 @@ class Keys:
                     known=", ".join(known),
                 )
 
-    def nothing(self) -> None:
-        """Refuse every key."""
-        for name in self._given:
-            raise Refused("this key is not known here.", key=self.path(str(name)))
-
     def text(self, name: str) -> str:
         """Take a text that must be there."""
         value = self.optional_text(name)

@@ -169,7 +169,15 @@ def test_no_check_is_passed_before_it_was_made(capsys: pytest.CaptureFixture[str
         (("fuel-dispenser", *FUEL, "--set", "qmin=40L/min"), "--set qmax: 40 L/min is not more"),
         (("weights", "--set", "class=M1", "--set", "nominal=250g"), "--set nominal: no limit"),
         (("weights", "--set", "class=M1"), "--set nominal=...: this key is missing"),
-        (("nawi", *SCALE, "--set", "method=probe"), "--set method=...: this key is not known"),
+        (("nawi", *SCALE, "--set", "cycle=ABA"), "--set cycle: this key is not known"),
+        (
+            ("nawi", *SCALE, "--set", "method=imbuh"),
+            "--set method: 'imbuh' is none of change, probe",
+        ),
+        (
+            ("nawi", *SCALE, "--set", "d=1g", "--set", "method=probe"),
+            "--set method=...: a probe of",
+        ),
     ],
 )
 def test_what_proposes_nothing_is_refused_by_its_key(
@@ -259,6 +267,37 @@ def test_points_that_are_proposed_are_those_that_the_law_wants(
     (read,) = sources_of(path)[0].sheets()
     codes = {reason.code for reason in evaluate(read, standards={}, approved=()).reasons}
     assert not {code for code in codes if "missing" in code or "few" in code or "order" in code}
+
+
+def test_a_scale_is_probed_as_the_national_settings_want_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--set", "method=probe", "--set", "setting=id-tbo@2015", "--set", "tare=true")
+    found = sheet(capsys, "nawi", *SCALE, *words)
+    for test in found["test"]:
+        count = len(test["indication"]) if isinstance(test["indication"], list) else 0
+        loads = test["load"] if isinstance(test["load"], list) else [test["load"]] * (count or 1)
+        test["indication"] = loads if count else loads[0]
+        steady = [load if load == "50 g" else "-" for load in loads]
+        changed = ["55 g" if load == "50 g" else "-" for load in loads]
+        for key, column in (("indication_after", steady), ("indication_further", changed)):
+            if key in test:
+                test[key] = column if count else column[0]
+    tests = by_name(found)
+    assert tests["zero"]["load"] == "50 g"
+    assert tests["tare"]["load"][0] == "50 g"
+    assert "indication_after" not in tests["repeatability"]
+    assert not any("added_load" in test for test in found["test"])
+    found["instrument"] |= {"kind": "x", "serial": "A-1", "maker": "x", "model": "y"}
+    found |= {"standards": [{"id": "W-07"}], "environment": {"temperature": "28 °C"}}
+    path = tmp_path / "probed.json"
+    path.write_text(json.dumps(found, default=str), encoding="utf-8")
+    (read,) = sources_of(path)[0].sheets()
+    result = evaluate(read, standards={}, approved=())
+    assert result.verdict is Verdict.CONFORMING, result.reasons
+    assert {reason.code for reason in result.reasons} <= {
+        *("table-not-approved", "settings-not-approved", "standard-unknown", "provisional"),
+    }
 
 
 def test_what_is_left_open_is_refused_by_its_key_and_line(

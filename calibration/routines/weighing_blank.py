@@ -4,7 +4,11 @@ Knows which columns each test of the sheet has. What loads are wanted is `weighi
 """
 
 from calibration.blank import BlankTest, Given
+from calibration.grid import plain
 from calibration.legal_table import LegalTable
+from calibration.refusal import Refused
+from calibration.routines.weighing_columns import Method
+from calibration.routines.weighing_law import probe_of
 from calibration.routines.weighing_plan import ProposedTest, proposed_tests
 from calibration.routines.weighing_sheet import (
     ONE_LOAD_TESTS,
@@ -28,9 +32,16 @@ def blank_tests(
     table: LegalTable, instrument: Keys, stage: str, wished: Keys
 ) -> tuple[BlankTest, ...]:
     """Propose every test that the law wants of an instrument; a Refused names what is missing."""
-    wished.nothing()
+    wished.only("method")
+    method = wished.choice("method", tuple(Method)) if "method" in wished else Method.CHANGE
     scale = read_instrument(instrument)
-    return tuple(_blank(test, scale) for test in proposed_tests(table, scale, stage))
+    tests = proposed_tests(table, scale, stage)
+    if method == Method.CHANGE:
+        return tuple(_blank(test, scale) for test in tests)
+    if scale.indicating is not Indicating.DIGITAL or not all(test.by_added_load for test in tests):
+        raise Refused("a probe of 0.5 e is for a digital display with d = e.", key="test.method")
+    preload = probe_of(table).at_zero.number("preload") * scale.e.magnitude
+    return tuple(_probed(test, scale, Quantity(plain(preload), scale.e.unit)) for test in tests)
 
 
 def _blank(test: ProposedTest, scale: WeighingInstrument) -> BlankTest:
@@ -55,3 +66,20 @@ def _blank(test: ProposedTest, scale: WeighingInstrument) -> BlankTest:
     elif test.name == "sensitivity":
         asked |= dict.fromkeys(_SENSITIVITY, many)
     return BlankTest(test.name, given, asked, test.clause)
+
+
+def _probed(test: ProposedTest, scale: WeighingInstrument, preload: Quantity) -> BlankTest:
+    """Ask for indications and probes instead of ΔL; at zero and for taring under a preload."""
+    blank = _blank(test, scale)
+    given: dict[str, Given] = {"method": str(Method.PROBE), **blank.given}
+    asked = {key: many for key, many in blank.asked.items() if key != "added_load"}
+    if test.name == "zero":
+        given["load"] = str(preload)
+    if test.name == "tare" and isinstance(given["load"], tuple):
+        given["load"] = (str(preload), *given["load"])
+        asked["indication"] += 1
+    if test.name != "repeatability":
+        asked["indication_after"] = asked["indication"]
+    if test.name in ("zero", "tare"):
+        asked["indication_further"] = asked["indication"]
+    return BlankTest(test.name, given, asked, blank.clause)
