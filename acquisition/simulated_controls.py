@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from acquisition.day_script import OF_A_METER, OF_A_SCALE, Command, Word
+from acquisition.language import t
 from acquisition.simulated_meter_keys import cubic_metres_per_hour
 from calibration.refusal import Refused
 from calibration.units import Quantity
@@ -143,6 +144,8 @@ class ScaleControls(_Hands):
         """Say what it shows, what lies on it and what it suffers."""
         now = self.clock()
         shown = f"{self._scale.physics.net(now):f} {self._scale.unit}"
+        if beyond := self._scale.beyond():
+            shown = t(beyond.value)
         still = "=" if self._scale.physics.stable(now) else "~"
         place = f" @{self._position}" if self._position else ""
         return f"{still} {shown} · {self._load:f} {self._scale.unit}{place}{self.suffers()}"

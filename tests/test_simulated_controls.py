@@ -75,6 +75,9 @@ async def test_a_scale_does_what_it_is_told() -> None:
         await tell(controls, "tare", "skip 1 s")
         assert shown() == "0"
         assert controls.state() == "= 0 g · 1100 g"
+        await tell(controls, "load 99 kg", "skip 1 s")
+        assert controls.state() == "= overload · 99000 g"
+        await tell(controls, "load 1.1 kg", "skip 1 s")
         await tell(controls, "fault silence")
         assert controls.state().endswith(" · silence")
         await tell(controls, "recover", "shake 50 g for 3 s")
