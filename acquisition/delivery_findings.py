@@ -70,7 +70,7 @@ async def damage_findings(outbox: Path, *, at_work: bool) -> list[Finding]:
         return []  # the outbox has a finding of its own
     if why is not None:
         advice = t("start the station: it recovers what can be read and keeps the damaged files")
-        return [Finding(what, "fault", t("damaged: {why}", why=why), advice)]
+        return [Finding(what, "fault", t("damaged: {why}", why=sentence(why)), advice)]
     findings = []
     if aside := kept_aside(outbox):
         day = aside[0].name.rpartition("-")[2][:8]

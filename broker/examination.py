@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from broker.counterfoil import counterfoil_of, read_lines
 from broker.disk_trouble import disk_error
@@ -32,11 +33,11 @@ _SINCE = 2
 """The migration that made the table ``content``."""
 
 
-def examine(outbox: Path) -> str | None:
-    """Say what is wrong with an outbox; None when nothing is, or when there is none yet."""
+def examine(outbox: Path) -> OutboxFailed | None:
+    """Return what is wrong with an outbox; None when nothing is, or when there is none yet."""
     if not outbox.exists() or outbox.stat().st_size == 0:
         left = any(read_lines(counterfoil_of(outbox))) or size_of(beside(outbox, "-wal"))
-        return "the file is missing or empty" if left else None
+        return OutboxFailed("the file is missing or empty") if left else None
     try:
         address = f"{outbox.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as db:
@@ -49,7 +50,7 @@ def examine(outbox: Path) -> str | None:
         full = code == sqlite3.SQLITE_IOERR and disk_error(outbox) is not None
         if full or code in _OURS_TO_SAY:
             raise explain(error, outbox, OutboxFailed) from error
-        return str(error)
+        return OutboxFailed("SQLite finds: {why}", why=error)
 
 
 def hold(outbox: Path, *, within: float) -> Hold:
@@ -63,7 +64,7 @@ def hold(outbox: Path, *, within: float) -> Hold:
         try:
             why = examine(outbox) if size_of(beside(outbox, "-wal")) else None
         except OSError as error:
-            why = str(error)
+            why = OutboxFailed("SQLite finds: {why}", why=error)
         finally:
             alone.release()
         if why is not None:
@@ -88,32 +89,42 @@ def _tables_of_today(db: sqlite3.Connection, outbox: Path) -> bool:
     return bool(last == len(migrations("outbox")))
 
 
-def _pages(db: sqlite3.Connection, outbox: Path) -> Iterator[str]:
+def _pages(db: sqlite3.Connection, outbox: Path) -> Iterator[OutboxFailed]:
     for (found,) in db.execute("PRAGMA integrity_check(1)"):
         if found != "ok":
-            yield str(found).splitlines()[-1]
+            yield OutboxFailed("SQLite finds: {why}", why=str(found).splitlines()[-1])
 
 
-def _records(db: sqlite3.Connection, outbox: Path) -> Iterator[str]:
+def _records(db: sqlite3.Connection, outbox: Path) -> Iterator[OutboxFailed]:
     """Compare every record with its digest."""
     for bench, number, kind, own, stamps, body in db.execute(
         "SELECT r.bench, number, kind, digest, d.seq, body FROM record AS r"
         " LEFT JOIN delivery AS d USING (seq) LEFT JOIN content USING (seq)"
     ):
+        named: dict[str, Any] = {"bench": bench, "number": number, "kind": kind}
         if stamps is None:
-            yield f"bench {bench}: the stamps of the {kind} of number {number} are gone"
+            yield OutboxFailed(
+                "bench {bench}: the stamps of the {kind} of number {number} are gone", **named
+            )
         if body is not None and digest(body) != own:
-            yield f"bench {bench}: the bytes of the {kind} of number {number} are altered"
+            yield OutboxFailed(
+                "bench {bench}: the bytes of the {kind} of number {number} are altered", **named
+            )
 
 
-def _lines(db: sqlite3.Connection, outbox: Path) -> Iterator[str]:
+def _lines(db: sqlite3.Connection, outbox: Path) -> Iterator[OutboxFailed]:
     """Compare the counterfoil with the records: what was committed must be there."""
     for line in read_lines(counterfoil_of(outbox)):
         if line is None:
             continue
         found = db.execute("SELECT digest, number FROM record WHERE seq = ?", (line.seq,))
         if found.fetchone() != (line.digest, line.number):
-            yield f"bench {line.bench}: the {line.kind} of number {line.number} is gone"
+            yield OutboxFailed(
+                "bench {bench}: the {kind} of number {number} is gone",
+                bench=line.bench,
+                number=line.number,
+                kind=line.kind,
+            )
 
 
 def beside(file: Path, suffix: str) -> Path:

@@ -43,7 +43,7 @@ class Mended:
 
     aside: Path
     """The folder in which the damaged files are kept."""
-    why: str
+    why: OutboxFailed
     """What was found wrong."""
     kept: int
     """Records that are whole again [records]."""
@@ -89,7 +89,7 @@ def _tidy(outbox: Path) -> None:
                 rewrite(outbox, db)
 
 
-def _mend(outbox: Path, why: str) -> Mended:
+def _mend(outbox: Path, why: OutboxFailed) -> Mended:
     fresh = outbox.with_name(f".{outbox.name}.mending")
     for left in (fresh, beside(fresh, "-journal"), beside(fresh, "-wal"), beside(fresh, "-shm")):
         left.unlink(missing_ok=True)
@@ -132,7 +132,7 @@ def _set_aside(outbox: Path) -> Path:
     folder = outbox.with_name(f"{outbox.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     folder.mkdir()
     for file in (outbox, beside(outbox, "-wal"), counterfoil_of(outbox)):
-        if not file.exists():
+        if not size_of(file):
             continue
         try:
             (folder / file.name).hardlink_to(file)

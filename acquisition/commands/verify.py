@@ -13,6 +13,7 @@ from acquisition.config import Bench, Instrument, Station, load_station
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.hands import BothHands, Hand, TechnicianHand
 from acquisition.instruments import is_simulated
+from acquisition.journal import ForPeople
 from acquisition.language import choose, t
 from acquisition.output import number, print_json
 from acquisition.routine import Point
@@ -40,7 +41,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
     settings = load_station(arguments.config)
     choose(settings.console.language)
-    logging.basicConfig(level=logging.ERROR)  # a broker that is away is said at the end
+    say = logging.StreamHandler()
+    say.setFormatter(ForPeople())
+    logging.basicConfig(level=logging.ERROR, handlers=[say])  # a broker away is said at the end
     return asyncio.run(_verify(settings, arguments))
 
 
