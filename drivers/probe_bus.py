@@ -144,7 +144,7 @@ class BusSearch:
         for telegram in known.plan():
             if _key(telegram) not in read:
                 reply = yield from self._asked(line, unit, *_key(telegram), self._patience.register)
-                if reply.outcome in (Outcome.GARBLED, Outcome.SILENCE):
+                if reply.outcome in (*_DAMAGED, Outcome.SILENCE):
                     reply = yield from self._asked(
                         line, unit, *_key(telegram), self._patience.register
                     )
