@@ -117,7 +117,7 @@ async def test_a_late_answer_to_the_waking_request_is_never_taken_for_another() 
     """Both requests are answered late: one answer too many is on its way."""
     async with sleeping_device() as (device, url):
         device.last = asyncio.get_running_loop().time() + 100  # it is awake, and slow
-        device.late = 0.12
+        device.late = 0.25
         async with RegisterBus(url, timeout=0.3, max_device_delay=0.3) as bus:
             bus.introduce(1, SLEEPY.manners)
             assert (await bus.request(1, "input", 10, 2)).registers == (10, 11)
