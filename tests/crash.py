@@ -304,6 +304,8 @@ def main() -> int:
     parser.add_argument("--stations", type=int, default=2)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     given = parser.parse_args()
+    for end in (signal.SIGINT, signal.SIGTERM):  # all that was started is ended too
+        signal.signal(end, signal.default_int_handler)
     print(f"seed {given.seed}: give it with --seed to roll the same dice again", flush=True)  # noqa: T201
     plan = Plan(given.kills, given.brokers, given.databases, given.stations, given.seed, 6.0, 900.0)
     with tempfile.TemporaryDirectory(prefix="tera-crash-") as folder:

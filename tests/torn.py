@@ -152,6 +152,8 @@ def main() -> int:
     parser.add_argument("--places", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     given = parser.parse_args()
+    for end in (signal.SIGINT, signal.SIGTERM):  # all that was started is ended too
+        signal.signal(end, signal.default_int_handler)
     print(f"seed {given.seed}: give it with --seed to have the same places again", flush=True)  # noqa: T201
     with tempfile.TemporaryDirectory(prefix="tera-torn-") as folder:
         tally = asyncio.run(torn(given.places, given.seed, Path(folder), progress=True))
