@@ -177,12 +177,13 @@ class RecordStore:
         if not claims:
             return ()
         places = ", ".join(["(?, ?)"] * len(claims))
-        sql = (
-            "SELECT bench, number FROM stored WHERE office = ?"  # noqa: S608 - only places
-            f" AND (bench, number) IN (VALUES {places})"
-            " GROUP BY bench, number HAVING count(DISTINCT id) > 1"
+        sql = (  # so written that each claim is looked up, however many records there are
+            f"WITH claim (bench, number) AS (VALUES {places})"  # noqa: S608 - only places
+            " SELECT s.bench, s.number FROM claim AS c CROSS JOIN stored AS s"
+            " WHERE s.office = ? AND s.bench = c.bench AND s.number = c.number"
+            " GROUP BY s.bench, s.number HAVING count(DISTINCT s.id) > 1"
         )
-        values = [office, *(value for claim in sorted(claims) for value in claim)]
+        values = [*(value for claim in sorted(claims) for value in claim), office]
 
         def work(db: Rows) -> tuple[tuple[str, int], ...]:
             return tuple((bench, int(number)) for bench, number in db.execute(sql, values))
