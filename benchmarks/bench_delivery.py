@@ -259,7 +259,7 @@ def show(name: str, found: Drained) -> None:
     )
 
 
-def main(rounds: int, verdicts: int = 10_000, benches: int = 4, profile: str = "") -> None:
+def main(rounds: int, verdicts: int = 3_000, benches: int = 4, profile: str = "") -> None:
     """Print the table."""
     if PROGRAM is None:
         print(MISSING)
@@ -291,7 +291,7 @@ def main(rounds: int, verdicts: int = 10_000, benches: int = 4, profile: str = "
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--verdicts", type=int, default=10_000)
+    parser.add_argument("--verdicts", type=int, default=3_000)
     parser.add_argument("--benches", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--profile", default="", help="where the station's profile is written")
