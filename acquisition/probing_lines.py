@@ -36,9 +36,10 @@ class Block:
 def stable_name(port: str, folder: Path = _BY_ID) -> str:
     """Return the name under which a device always comes back; the port itself when it has none."""
     scheme, separator, place = port.partition("://")
-    device = Path(place if scheme == "rtu" and separator else port)
+    device = Path(place if scheme == "rtu" and separator else port).absolute()
     if separator and scheme != "rtu":
         return port
+    port = f"rtu://{device}" if separator else str(device)
     if not folder.is_dir() or device.parent == folder:
         return port
     for link in sorted(folder.iterdir()):

@@ -159,7 +159,7 @@ def _shown(shown: Sequence[Decoded]) -> str:
 
 
 def _unit(unit: UnitFound, port: str, *, everybody: bool) -> list[Found]:
-    line = f" ({unit.baudrate} {unit.framing})" if port.startswith(("/", "rtu://")) else ""
+    line = f" ({unit.baudrate} {unit.framing})" if _is_serial(port) else ""
     head = t("a Modbus instrument answers as unit {unit}{line}", unit=unit.unit, line=line)
     said = [head]
     if unit.code:
@@ -205,6 +205,10 @@ def _unit(unit: UnitFound, port: str, *, everybody: bool) -> list[Found]:
     ]
 
 
+def _is_serial(port: str) -> bool:
+    return "://" not in port or port.startswith("rtu://")
+
+
 def _map(fit: MapFit) -> str:
     values = [
         f"{v.quantity} {v.text} {v.unit or ''}".strip() for v in fit.values if v.value is not None
@@ -220,7 +224,7 @@ def _map(fit: MapFit) -> str:
 def hints(search: Search, port: str, found: Sequence[Found]) -> list[str]:
     """Return what to look at: faults that were seen, and what to do when nothing was found."""
     said: list[str] = []
-    serial = port.startswith(("/", "rtu://"))
+    serial = _is_serial(port)
     bus, scales = search.bus, search.scales
     said += [
         t(

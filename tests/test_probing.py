@@ -268,6 +268,7 @@ def test_a_device_is_written_by_its_stable_name(tmp_path: Path) -> None:
     assert stable_name("/dev/ttyS7", folder) == "/dev/ttyS7"
     assert stable_name("socket://h:1", folder) == "socket://h:1"
     assert stable_name(str(device), tmp_path / "none") == str(device)
+    assert stable_name("ttyUSB9", folder) == str(Path.cwd() / "ttyUSB9")  # as a bus needs it
 
 
 # ---- the command
