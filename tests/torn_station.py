@@ -1,6 +1,5 @@
 """A station's files as a power cut leaves them, and every way in which they may be torn."""
 
-import asyncio
 import random
 import re
 import shutil
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from acquisition.bundle import read_bundle
+from acquisition.faults import BadInput
 from acquisition.session import run
 from acquisition.station import running
 from broker.outbox import Outbox
 from broker.outbox_archive import archive
-from broker.record import encode
+from broker.record import digest, encode
 from drivers.capture import chunks_in
 from tests.records import receipt, start, verdict
 from tests.stations import job_of, order, scale_bench, settings_of
@@ -111,8 +111,6 @@ async def _verify(outbox: Outbox, count: int, *, delivered: bool) -> None:
         record = verdict(begun, number, cerapan={"routine": "nawi", "stage": "initial", "pad": pad})
         await outbox.put(record)
         if delivered:
-            from broker.record import digest
-
             for stored, known in enumerate(({**begun, "number": number}, record), number * 10):
                 await outbox.stamp_receipt(receipt(known, digest(encode(known)), stored))
 
@@ -249,14 +247,7 @@ def bundles_in(folder: Path) -> Iterator[Path]:
 
 def bundle_or_sentence(file: Path) -> Any:
     """Return the record of a bundle, None when it is refused in a sentence."""
-    from acquisition.faults import BadInput
-
     try:
         return read_bundle(file).record
     except BadInput:
         return None
-
-
-def run_station(folder: Path) -> State:
-    """Make the station outside of an event loop."""
-    return asyncio.run(make_station(folder))
