@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal, NoReturn
 
 import simplejson
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -75,9 +75,30 @@ def word(value: str) -> Text:
     return Text(t(value), style=STYLES.get(value, ""))
 
 
+_NARROW = 64
+"""On a terminal with fewer columns a table whose words do not fit is written row by row."""
+
+
+class _Table(Table):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table, or a paragraph for each row where the terminal would cut its words."""
+        wanted = self.__rich_measure__(console, options.update_width(1000)).minimum
+        if options.max_width >= _NARROW or wanted <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        if self.title:
+            yield Text(str(self.title), style="italic")
+        yield Text(" · ".join(str(c.header) for c in self.columns if c.header), style="bold")
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            cells = [cell if isinstance(cell, Text) else Text(str(cell)) for cell in row]
+            yield Text("- ").append_text(Text(" · ").join(cell for cell in cells if cell))
+        if self.caption:
+            yield Text(str(self.caption), style="dim")
+
+
 def table(title: str, columns: Sequence[tuple[str, str]], *, caption: str | None = None) -> Table:
     """Return an empty table; a column is (heading, "left" | "right"); numbers are never broken."""
-    made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    made = _Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for heading, side in columns:
         justify: Literal["left", "right"] = "right" if side == "right" else "left"
         made.add_column(heading, justify=justify, overflow="fold", no_wrap=side == "right")
