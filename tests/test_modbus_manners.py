@@ -23,9 +23,7 @@ from drivers.transmitter import Transmitter
 
 SLEEP = Sleep(after=1.0, wait=0.1, within=0.9)
 """A busy machine may send the second request half a second late, and the device still hears it."""
-SLEEPY = replace(
-    load_map("abb-aquamaster3"), manners=UnitManners(unit=1, timeout=0.4, sleep=SLEEP)
-)
+SLEEPY = replace(load_map("abb-aquamaster3"), manners=UnitManners(unit=1, timeout=0.4, sleep=SLEEP))
 
 
 def rtu(unit: int, function: int, *registers: int) -> bytes:
