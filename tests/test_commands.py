@@ -321,6 +321,7 @@ def test_doctor_names_every_fault_and_what_to_do_and_none_hides_another(tmp_path
         "standard W-07": "its certificate ended on 2020-06-30",
         "broker": f"broker.password_file: cannot read {tmp_path}/nowhere: No such file or directory",
         "instrument timbangan-1": "There is no port /dev/ttyNOWHERE: check the cable and the name.",
+        "damage of the outbox": "damaged: SQLite finds: file is not a database",
     }
     assert "no such database" in faults["outbox"]["text"]
     assert all(row["advice"] for row in faults.values())
