@@ -16,6 +16,8 @@ from typing import Any
 from broker.address import BrokerAddress, Topics
 from broker.claim import Holder, claim
 from broker.connection import (
+    CAREFUL,
+    SOON,
     Client,
     Connector,
     Message,
@@ -37,8 +39,6 @@ from broker.sending import Sending
 
 log = logging.getLogger(__name__)
 
-_SOON = 5.0
-"""A line that breaks so soon [s] after it was made is not tried again under the same identifier."""
 _LIVE_EVERY = 0.25
 """Pause [s] between two live blocks of an instrument."""
 
@@ -121,7 +121,7 @@ class BenchLine:
 
     async def run(self) -> None:
         """Serve the bench until cancelled; a broker that is away is tried again for ever."""
-        tries, said, begun = 0, set[str](), 0.0
+        tries, short, said, begun = 0, 0, set[str](), 0.0
         while True:
             try:
                 self._connected_at = timestamp()
@@ -129,7 +129,8 @@ class BenchLine:
                     self._client_id, will=self._will(), refused=self._note_denied
                 ) as client:
                     log.info("bench %s: connected, MQTT %s", self.name, self._connector.version)
-                    tries, said, begun = 0, set(), time.monotonic()
+                    tries, begun = min(short, CAREFUL), time.monotonic()
+                    said = said if short else set()
                     self.connections += 1
                     await self._serve(client)
             except* Cloned:
@@ -139,8 +140,10 @@ class BenchLine:
                 level = logging.DEBUG if str(why) in said else logging.WARNING
                 said.add(str(why))
                 log.log(level, "bench %s: %s; verdicts wait on disk", self.name, why)
-                if time.monotonic() - begun < _SOON:
-                    # Who has found out our identifier pushes us out: he shall not find it again.
+                if begun:
+                    short = short + 1 if time.monotonic() - begun < SOON else 0
+                    begun = 0.0
+                if short:  # who has found out our identifier pushes us out: not a second time
                     self._client_id = client_id(self._address, self.name)
             finally:
                 self.online = False

@@ -23,6 +23,8 @@ from broker.failure import BrokerAway, NotPermitted, TakenOver
 from broker.secure_line import explain, explain_silence, secure_context
 
 __all__ = [
+    "CAREFUL",
+    "SOON",
     "Client",
     "Connector",
     "Message",
@@ -46,6 +48,11 @@ _INFLIGHT = 1024
 
 _TAKEN_OVER = 142
 """MQTT 5: somebody else has connected with our client identifier."""
+SOON = 5.0
+"""A line that breaks so soon [s] after it was made is called short: somebody pushes us out, or the
+broker ends each line on which something was denied, as Mosquitto 2.0.11 does."""
+CAREFUL = 3
+"""As many tries are taken as done, at most, after short lines: 0.8 s until the next."""
 _REFUSED = 128
 """Reason codes from here on are refusals."""
 

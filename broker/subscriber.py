@@ -14,6 +14,8 @@ from typing import Any
 from broker.address import BrokerAddress, Topics
 from broker.asking import Asking
 from broker.connection import (
+    CAREFUL,
+    SOON,
     Client,
     Connector,
     Message,
@@ -80,19 +82,23 @@ class Subscriber:
 
     async def run(self) -> None:
         """Store and receipt until cancelled; a broker that is away is tried again for ever."""
-        tries, said = 0, set[str]()
+        tries, short, said, begun = 0, 0, set[str](), 0.0
         while True:
             try:
                 async with self._connector.connect(
                     self._client_id, keep_session=True, refused=self._note_denied
                 ) as client:
-                    tries, said = 0, set()
+                    tries, begun = min(short, CAREFUL), time.monotonic()
+                    said = said if short else set()
                     await self._serve(client)
             except* (BrokerError, MqttError) as group:
                 why = taken_over(group) or first(group)
                 level = logging.DEBUG if str(why) in said else logging.WARNING
                 said.add(str(why))
                 log.log(level, "records of office %s: %s", self._office, why)
+                if begun:
+                    short = short + 1 if time.monotonic() - begun < SOON else 0
+                    begun = 0.0
             finally:
                 self.ready.clear()
             await asyncio.sleep(pauses(tries))

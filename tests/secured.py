@@ -157,6 +157,7 @@ class Office:
         self.records = Program(log, "records", "serve", "--config", self.config("records"))
         log = self.folder / "station.log"
         self.station = Program(log, "run", "--config", self.config("station"))
+        await self.said(self.records.log, "runs on", within=60)
         await self.said(self.station.log, "connected, MQTT 5", within=60)
         await self.next_verdict()
 

@@ -10,6 +10,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ import pytest
 from broker.address import BrokerAddress, Topics
 from broker.connection import Connector, Will
 from broker.failure import BrokerAway, NotPermitted
+from broker.outbox import Outbox
+from broker.publisher import Publisher
 from broker.record import LIMIT, decode, encode
 from broker.seal import SigningKey, sign
 from tests.mosquitto import MISSING, PROGRAM
-from tests.records import TIME, receipt, start, until, verdict
+from tests.records import SOFTWARE, TIME, TRUST, receipt, start, until, verdict, verify_once
 from tests.secured import BENCH, DASHBOARD, NEIGHBOUR, OFFICE, Office
 from tests.stations import order
 
@@ -545,6 +548,31 @@ async def test_what_is_forbidden_fails_is_logged_and_stops_nobody(
 
 def test_there_are_enough_of_them() -> None:
     assert len(ATTEMPTS) >= 30
+
+
+def _denied_lines(office: Office) -> int:
+    lines = office.broker.log.read_text("utf-8", "replace").splitlines()
+    return len([line for line in lines if "Denied PUBLISH" in line and "state/meja-7" in line])
+
+
+async def test_a_bench_that_the_access_file_forgot_says_so_and_keeps_its_verdict(
+    office: Office, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = await Outbox.open(tmp_path / "outbox.sqlite")
+    address = replace(office.broker.address(), tls=office.tls("penyusup@3516"))
+    try:
+        await verify_once(outbox, "meja-7")
+        publisher = Publisher(outbox, address, OFFICE, {"meja-7": False}, SOFTWARE, TRUST)
+        task = asyncio.create_task(publisher.run())
+        await until(lambda: "not published on" in caplog.text and _denied_lines(office) >= 4)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert caplog.text.count(f"not published on {LEGAL.state('meja-7')}") == 1
+        assert caplog.text.count("look at its access file") == 1
+        assert caplog.text.count("verdicts wait on disk") <= 3  # though Mosquitto ends each line
+        assert (await outbox.counts()).waiting == 2
+    finally:
+        await outbox.close()
 
 
 def test_no_secret_is_seen_from_outside(office: Office) -> None:
