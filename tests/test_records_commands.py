@@ -135,7 +135,9 @@ async def test_records_are_listed_by_what_is_asked_for(tmp_path: Path) -> None:
     shown = tera("records", "show", "10", "--config", config)
     assert f"identity: {made[4]['id']}" in shown.stdout.decode()
     anywhere = tera("records", "list", "--from", "records.sqlite", cwd=tmp_path / "data")
-    assert anywhere.returncode == 0, anywhere.stderr.decode()  # also where there is no configuration
+    assert anywhere.returncode == 0, (
+        anywhere.stderr.decode()
+    )  # also where there is no configuration
     for wrong, said in [
         (("--since", "yesterday"), "--since: yesterday is not a date"),
         (("--limit", "-1"), "--limit"),
