@@ -53,6 +53,13 @@ def examine(outbox: Path) -> OutboxFailed | None:
         return OutboxFailed("SQLite finds: {why}", why=error)
 
 
+def roll_back(outbox: Path) -> None:
+    """Undo what was half done when a program died while it made the file; hold it alone for that."""
+    if size_of(beside(outbox, "-journal")) and not size_of(beside(outbox, "-wal")):
+        with suppress(sqlite3.Error), closing(sqlite3.connect(outbox)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master")
+
+
 def hold(outbox: Path, *, within: float) -> Hold:
     """Hold an outbox that is to be opened; OutboxFailed when it is damaged.
 
@@ -62,6 +69,7 @@ def hold(outbox: Path, *, within: float) -> Hold:
     alone = Hold.alone(outbox, within=0.0)
     if alone is not None:
         try:
+            roll_back(outbox)
             why = examine(outbox) if size_of(beside(outbox, "-wal")) else None
         except OSError as error:
             why = OutboxFailed("SQLite finds: {why}", why=error)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from broker.counterfoil import counterfoil_of, read_lines, rewrite
-from broker.examination import beside, examine, size_of
+from broker.examination import beside, examine, roll_back, size_of
 from broker.failure import OutboxFailed
 from broker.outbox_hold import Hold
 from broker.private_file import sync_folder
@@ -64,6 +64,7 @@ def mend(outbox: Path) -> Mended | None:
     if alone is None:
         return None
     try:
+        roll_back(outbox)
         why = examine(outbox)
         if why is None:
             _tidy(outbox)

@@ -170,6 +170,12 @@ class Office:
 
     def left(self) -> str:
         """Say what still has to happen; empty when all is delivered and every order is done."""
+        try:
+            return self._left()
+        except sqlite3.Error as error:  # at a start, until its station has looked at it
+            return f"an outbox cannot be read yet: {error.sqlite_errorname}"
+
+    def _left(self) -> str:
         said = []
         done: set[tuple[str, str]] = set()
         for file in self.outboxes():

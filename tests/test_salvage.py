@@ -271,6 +271,21 @@ async def test_records_that_were_archived_are_not_lost(file: Path, tmp_path: Pat
     assert held_in(file) == before
 
 
+async def test_a_death_while_the_file_was_made_is_no_damage(file: Path) -> None:
+    """Its rollback journal is played back, which a connection that only reads may not do."""
+    making = file.with_name("making.sqlite")
+    with closing(sqlite3.connect(making, isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("CREATE TABLE half (made TEXT)")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO half VALUES (?)", [("x" * 3000,)] * 100)
+        shutil.copy(making, file)
+        shutil.copy(beside(making, "-journal"), beside(file, "-journal"))
+    assert beside(file, "-journal").stat().st_size > 0
+    assert mend(file) is None
+    assert await next_number(file) == 1
+
+
 async def test_a_counterfoil_that_is_damaged_is_written_anew(file: Path) -> None:
     await filled(file, 3)
     counterfoil = counterfoil_of(file)
