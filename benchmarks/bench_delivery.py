@@ -25,7 +25,7 @@ from broker.postgresql import PostgresServer
 from broker.record import encode
 from broker.rows_seam import Database
 from broker.sqlite_file import SqliteFile
-from broker.store import RecordStore
+from broker.store import Arrival, RecordStore
 from broker.subscriber import Subscriber
 from tests.mosquitto import MISSING, PROGRAM, Mosquitto
 from tests.postgres import PROGRAMS as POSTGRES
@@ -236,7 +236,7 @@ async def accept(where: str | Path, batches: Iterable[int]) -> dict[int, float]:
         for number in range(count):
             begun = start(f"meja-{together}")
             record = big(begun, number + 1)
-            items.append((record, encode(record)))
+            items.append(Arrival.of(record, encode(record)))
         began = time.monotonic()
         for at in range(0, count, together):
             await store.keep_all(items[at : at + together])

@@ -172,7 +172,7 @@ class BenchLine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(client))
-                group.create_task(self._sending.drain(client))
+                group.create_task(self._sending.drain(client, group))
                 group.create_task(self._sending.answer(client))
                 if not self._gone:
                     group.create_task(self._report(client))

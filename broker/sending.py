@@ -54,17 +54,24 @@ class Sending:
         with suppress(asyncio.QueueFull):
             self._questions.put_nowait(stretches)
 
-    async def drain(self, client: Client) -> None:
+    async def drain(self, client: Client, group: asyncio.TaskGroup) -> None:
         """Publish what is pending in order; again, with growing pauses, what has no receipt."""
         backlog = self._backlog = Backlog(self._window, *self._pauses)
+        publishing: asyncio.Task[None] | None = None
         while True:
             change = self._outbox.change(self._bench)
             rows = await self._again(backlog)
             room = min(backlog.room, _TOGETHER)
             if room:
                 rows += await self._outbox.pending(room, bench=self._bench, after=backlog.last)
+            if publishing is not None:  # the rows before these were on their way meanwhile
+                await publishing
+                publishing = None
             if rows:
-                await self._publish(client, backlog, rows)
+                now = time.monotonic()
+                for row in rows:  # before the receipt can come
+                    backlog.sent(row.seq, now)
+                publishing = group.create_task(self._publish(client, rows))
             else:
                 pause = max(0.0, backlog.next_due(time.monotonic()))
                 await wait_at_most(change, min(pause, _LOOK_EVERY))
@@ -102,10 +109,7 @@ class Sending:
             backlog.forget(seq)
         return rows
 
-    async def _publish(self, client: Client, backlog: Backlog, rows: list[Row]) -> None:
-        now = time.monotonic()
-        for row in rows:  # before the receipt can come
-            backlog.sent(row.seq, now)
+    async def _publish(self, client: Client, rows: list[Row]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(client.publish_all(self._messages(rows)))
             group.create_task(self._outbox.stamp_published(rows))

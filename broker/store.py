@@ -11,12 +11,21 @@ from typing import Any, Self
 
 from broker.committer import Committer
 from broker.failure import BadRecord, ConflictingRecord, StoreFailed
-from broker.record import KINDS, decode, digest, timestamp, validate
+from broker.record import KINDS, decode, timestamp, validate
 from broker.rows_seam import Database, Rows
 from broker.sqlite_file import SqliteFile
-from broker.stored import Conflict, Gap, Missing, StoredRecord, gap, missing_in, stored_record
+from broker.stored import (
+    Arrival,
+    Conflict,
+    Gap,
+    Missing,
+    StoredRecord,
+    gap,
+    missing_in,
+    stored_record,
+)
 
-__all__ = ["Conflict", "Gap", "Missing", "RecordStore", "StoredRecord"]
+__all__ = ["Arrival", "Conflict", "Gap", "Missing", "RecordStore", "StoredRecord"]
 
 _COLUMNS = "stored, kind, id, office, bench, number, trial, verdict, digest, received_at, body"
 _PLACES = f"({', '.join('?' * (_COLUMNS.count(',') + 1))})"
@@ -24,9 +33,6 @@ _ROWS = (64, 8, 1)
 """Rows of one statement: while it runs the interpreter is free for whoever reads the next records."""
 _STRETCHES = 100
 """Most stretches of missing numbers that are named at once."""
-
-Item = tuple[Mapping[str, Any], bytes]
-"""A record that was validated, and the bytes it came in."""
 
 
 class RecordStore:
@@ -55,19 +61,18 @@ class RecordStore:
         record = decode(body)
         if validate(record) not in KINDS:
             raise BadRecord("a {schema} message is no record", schema=record["schema"])
-        [stored] = await self.keep_all([(record, body)])
+        [stored] = await self.keep_all([Arrival.of(record, body)])
         if isinstance(stored, ConflictingRecord):
             raise stored
         return stored
 
-    async def keep_all(self, items: Sequence[Item]) -> tuple[int | ConflictingRecord, ...]:
+    async def keep_all(self, items: Sequence[Arrival]) -> tuple[int | ConflictingRecord, ...]:
         """Commit records together, each as the bytes it came in; return the number of each.
 
         What contradicts a stored record is kept aside and answered with the conflict.
         """
-        named = [(record, _kind(record), digest(body), body) for record, body in items]
         now = timestamp()
-        return await self._committer.write(lambda db: _keep(db, named, now))
+        return await self._committer.write(lambda db: _keep(db, items, now))
 
     async def list(
         self,
@@ -235,37 +240,32 @@ def _database(where: Path | str, password: str | None, busy_timeout: float) -> D
     return SqliteFile(Path(where), "store_sqlite", busy_timeout=busy_timeout)
 
 
-def _kind(record: Mapping[str, Any]) -> str:
-    return str(record["schema"]).split("/")[1]
-
-
 def _where(asked: Mapping[str, object]) -> str:
     return " WHERE " + " AND ".join(asked) if asked else ""
 
 
-def _keep(
-    db: Rows, items: Sequence[tuple[Mapping[str, Any], str, str, bytes]], now: str
-) -> tuple[int | ConflictingRecord, ...]:
-    there = _stored_before(db, {record["id"] for record, *_ in items})
+def _keep(db: Rows, items: Sequence[Arrival], now: str) -> tuple[int | ConflictingRecord, ...]:
+    there = _stored_before(db, {item.id for item in items})
     [(last,)] = db.execute("SELECT max(stored) FROM stored").fetchall()
     fresh: list[tuple[Any, ...]] = []
     aside: list[tuple[Any, ...]] = []
     numbers: list[int | ConflictingRecord] = []
-    for record, kind, own, body in items:
-        place = (record["id"], kind == "start")  # one start, and one outcome of either kind
+    for item in items:
+        place = (item.id, item.kind == "start")  # one start, and one outcome of either kind
+        own = (item.kind, item.digest)
         if place not in there:
-            there[place] = (kind, own, (last or 0) + len(fresh) + 1)
-            fresh.append(_row(there[place][2], record, kind, own, now, body))
-        if there[place][:2] == (kind, own):
+            there[place] = (*own, (last or 0) + len(fresh) + 1)
+            fresh.append(_row(there[place][2], item, now))
+        if there[place][:2] == own:
             numbers.append(there[place][2])
             continue
-        aside.append((kind, record["id"], own, now, body))
+        aside.append((item.kind, item.id, item.digest, now, item.body))
         numbers.append(
             ConflictingRecord(
                 "the {kind} {id} of bench {bench} contradicts what is stored; it was kept aside",
-                kind=kind,
-                id=record["id"],
-                bench=record["bench"],
+                kind=item.kind,
+                id=item.id,
+                bench=item.bench,
             )
         )
     at = 0
@@ -297,19 +297,17 @@ def _stored_before(db: Rows, names: set[str]) -> dict[tuple[str, bool], tuple[st
     return {(name, kind == "start"): (kind, own, stored) for name, kind, own, stored in found}
 
 
-def _row(
-    stored: int, record: Mapping[str, Any], kind: str, own: str, now: str, body: bytes
-) -> tuple[Any, ...]:
+def _row(stored: int, item: Arrival, now: str) -> tuple[Any, ...]:
     return (
         stored,
-        kind,
-        record["id"],
-        record["office"],
-        record["bench"],
-        int(record["number"]),
-        int(record["trial"]),
-        record.get("verdict"),
-        own,
+        item.kind,
+        item.id,
+        item.office,
+        item.bench,
+        item.number,
+        int(item.trial),
+        item.verdict,
+        item.digest,
         now,
-        body,
+        item.body,
     )

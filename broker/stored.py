@@ -2,9 +2,51 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from broker.record import decode
+from broker.record import decode, digest, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is kept of a record that was validated: its bytes, and what it is found by.
+
+    The record itself is let go: hundreds of them at once are slow to walk through and to give back.
+    """
+
+    kind: str
+    """start, verdict or abandonment."""
+    id: str
+    """Identity of the verification."""
+    office: str
+    """Code of the unit."""
+    bench: str
+    """Name of the bench."""
+    number: int
+    """Number of the verification on its bench."""
+    trial: bool
+    """Whether it is simulated or replayed."""
+    verdict: str | None
+    """conforming, nonconforming or indeterminate; None unless a verdict."""
+    digest: str
+    """``sha256:`` of the body."""
+    body: bytes
+    """The bytes as they came."""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], body: bytes) -> Self:
+        """Take what is needed of a record."""
+        return cls(
+            kind_of(record),
+            record["id"],
+            record["office"],
+            record["bench"],
+            int(record["number"]),
+            bool(record["trial"]),
+            record.get("verdict"),
+            digest(body),
+            body,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,18 +26,15 @@ from broker.connection import (
     taken_over,
 )
 from broker.failure import BadRecord, BrokerError, ConflictingRecord, NotPermitted
-from broker.record import KINDS, decode, digest, encode, kind_of, timestamp, validate
+from broker.record import KINDS, decode, encode, timestamp, validate
 from broker.refusals import Refusals
 from broker.seal import SigningKey, sign
-from broker.store import RecordStore
+from broker.store import Arrival, RecordStore
 
 log = logging.getLogger(__name__)
 
 _TOGETHER = 256
 """Most messages that are committed together."""
-
-_Read = tuple[dict[str, Any], bytes]
-"""A record and the bytes it came in."""
 
 
 class Subscriber:
@@ -136,7 +133,7 @@ class Subscriber:
         client: Client,
         group: asyncio.TaskGroup,
         batch: Sequence[Message],
-        items: Sequence[_Read],
+        items: Sequence[Arrival],
     ) -> None:
         """Store what came together; then the broker may forget it, and the receipts go out."""
         answers = await self._keep(items)
@@ -144,7 +141,7 @@ class Subscriber:
         if answers:
             group.create_task(client.publish_all(answers))
 
-    async def _keep(self, items: Sequence[_Read]) -> list[tuple[str, bytes]]:
+    async def _keep(self, items: Sequence[Arrival]) -> list[tuple[str, bytes]]:
         """Store records; return topic and body of each receipt."""
         try:
             numbers = await self._store.keep_all(items)
@@ -154,21 +151,16 @@ class Subscriber:
             return []
         stored: dict[tuple[str, bool], list[dict[str, Any]]] = {}
         claims = set[tuple[str, int]]()
-        for (record, body), number in zip(items, numbers, strict=True):
+        for item, number in zip(items, numbers, strict=True):
             if isinstance(number, ConflictingRecord):
                 self.refused += 1
                 log.error("CONFLICT: %s", number)
                 continue
             self.accepted += 1
-            claims.add((record["bench"], int(record["number"])))
-            self._asking.heard(record["bench"], record["trial"], time.monotonic())
-            stored.setdefault((record["bench"], record["trial"]), []).append(
-                {
-                    "kind": kind_of(record),
-                    "id": record["id"],
-                    "digest": digest(body),
-                    "stored": number,
-                }
+            claims.add((item.bench, item.number))
+            self._asking.heard(item.bench, item.trial, time.monotonic())
+            stored.setdefault((item.bench, item.trial), []).append(
+                {"kind": item.kind, "id": item.id, "digest": item.digest, "stored": number}
             )
         self._heard.set()
         await self._look_for_doubles(claims)
@@ -195,10 +187,10 @@ class Subscriber:
             if self._refusals.is_news(bench, conflict):
                 log.error("CONFLICT: %s", conflict)
 
-    def _read_all(self, batch: Sequence[Message]) -> list[_Read]:
+    def _read_all(self, batch: Sequence[Message]) -> list[Arrival]:
         return [item for message in batch if (item := self._read(message)) is not None]
 
-    def _read(self, message: Message) -> _Read | None:
+    def _read(self, message: Message) -> Arrival | None:
         """Read a record; it must be what its topic says it is."""
         topic, body = str(message.topic), bytes(message.payload)
         try:
@@ -219,7 +211,7 @@ class Subscriber:
             if self._refusals.is_news(topic, error):
                 log.warning("refused on %s: %s", topic, error)
             return None
-        return record, body
+        return Arrival.of(record, body)
 
     async def _ask(self, client: Client) -> None:
         """Ask each bench again for the numbers that are missing, after growing pauses."""

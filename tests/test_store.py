@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from broker.failure import BadRecord, BadSecret, ConflictingRecord, StoreFailed
 from broker.record import decode, digest, encode
-from broker.store import Gap, RecordStore
+from broker.store import Arrival, Gap, RecordStore
 from broker.stored import Missing, missing_in
 from tests.postgres import PASSWORD, Postgres
 from tests.records import TIME, receipt, start, verdict
@@ -55,13 +55,13 @@ async def test_records_that_come_together_are_answered_one_by_one(store: RecordS
     begun = {**start("meja"), "number": 1}
     ended = verdict(begun, 1)
     other = {**ended, "verdict": "nonconforming"}
-    items = [(record, encode(record)) for record in (begun, ended, other, ended, begun)]
+    items = [Arrival.of(record, encode(record)) for record in (begun, ended, other, ended, begun)]
     numbers = await store.keep_all(items)
     assert (*numbers[:2], *numbers[3:]) == (1, 2, 2, 1)
     assert isinstance(numbers[2], ConflictingRecord)
     assert await store.keep_all([]) == ()
     more = [{**start("meja"), "number": n} for n in range(2, 400)]
-    assert await store.keep_all([(m, encode(m)) for m in more]) == tuple(range(3, 401))
+    assert await store.keep_all([Arrival.of(m, encode(m)) for m in more]) == tuple(range(3, 401))
 
 
 async def test_what_contradicts_is_kept_aside_and_gets_no_number(store: RecordStore) -> None:

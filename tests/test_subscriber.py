@@ -171,8 +171,8 @@ from broker.store import RecordStore
 from broker.subscriber import Subscriber
 class Stuck(RecordStore):
     async def keep_all(self, items):
-        for record, _ in items:
-            print(record["id"], flush=True)
+        for item in items:
+            print(item.id, flush=True)
         await asyncio.Event().wait()
 async def main():
     store = await Stuck.open(sys.argv[1])
