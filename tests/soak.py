@@ -3,8 +3,8 @@
 ``python -m tests.soak --minutes 60`` (or ``make soak``) runs the two services as systemd runs them,
 ``tera run`` and ``tera records serve``, on a real Mosquitto, and gives orders so that every bench
 always has one. It looks from outside: at /proc, at the numbers for Prometheus, and in the end at the
-two databases. Slopes of memory are fitted over the second half and over the last quarter; the last one
-counts, since caches that are bounded fill for long.
+two databases. Slopes of memory are fitted over the second half and over the last quarter: the first one
+counts, the other one tells whether what grew is still growing.
 """
 
 import argparse
@@ -150,7 +150,7 @@ class Found:
         """Name what is not flat."""
         said = []
         for name, each in self.watched.items():
-            if (growth := each.growth(3 * self.took / 4)) > GROWTH:
+            if (growth := each.growth(self.took / 2)) > GROWTH:
                 said.append(f"{name} grows by {growth:.1f} MiB/h")
             before, after = self.files_in(each)
             if after > before + FILES:
