@@ -14,7 +14,9 @@ from drivers.register_map import RegisterMap, Telegram
 from drivers.registers import Decoded, Register, decode
 
 _LIKELY: Final = (Decimal("1e-6"), Decimal("1e9"))
-"""A float that is no measured value is nearly always beyond these."""
+"""Between these a float speaks for its map."""
+_POSSIBLE: Final = Decimal("1e-12")
+"""What a total may hold just after its start; whole numbers that are read as floats mostly are smaller."""
 _IMPOSSIBLE: Final = frozenset(
     {"infinite", "larger than any instrument shows", "outside the measuring range"}
 )
@@ -67,7 +69,9 @@ def _speaks(register: Register, decoded: Decoded, *, zero: bool) -> float | None
         return 0.0
     if register.type.startswith("float"):
         size = abs(decoded.value / register.scale)
-        return 2.0 if _LIKELY[0] <= size <= _LIKELY[1] else None
+        if size > _LIKELY[1] or size < _POSSIBLE:
+            return None
+        return 2.0 if size >= _LIKELY[0] else 0.0
     return 1.0 if register.valid is not None else 0.3
 
 

@@ -109,7 +109,7 @@ def test_a_day_is_read_with_its_times_and_remarks() -> None:
         ("5 zero\n4 zero", "line 2: the day goes back in time"),
         ("5 zero\n# x\n6 lode 5 kg", "line 3: lode is no command here"),
         ("5 load 5 L", "line 1: 5 L is of another kind"),
-        ("5", "line 1:  is no command here"),
+        ("5", "line 1: is no command here"),
         ("-5 zero", "line 1: -5 is no time"),
     ],
 )
