@@ -10,6 +10,7 @@ from acquisition.config import Bench, Instrument, Station
 from acquisition.exposition import from_text
 from acquisition.finding import Finding
 from acquisition.gauges import age_of
+from acquisition.instruments import is_read_by_eye
 from acquisition.language import t
 from acquisition.premises import benches_at_work
 from acquisition.scrape import ask
@@ -119,6 +120,8 @@ async def queue_finding(service: Service, outbox: Path) -> Finding:
 
 def instrument_finding(service: Service, bench: Bench, instrument: Instrument) -> Finding:
     """Say what the service sees of an instrument."""
+    if is_read_by_eye(instrument):
+        return by_eye_finding(instrument)
     what = t("instrument {name}", name=instrument.name)
     where = {"bench": bench.name, "instrument": instrument.name}
     fault = service.number("tera_instrument_fault", **where)
@@ -134,6 +137,12 @@ def instrument_finding(service: Service, bench: Bench, instrument: Instrument) -
         garbled=int(service.number("tera_instrument_garbled_frames_total", **where) or 0),
     )
     return Finding(what, "ok", said)
+
+
+def by_eye_finding(instrument: Instrument) -> Finding:
+    """Say that an instrument without an interface needs none."""
+    said = t("read by eye: nothing to connect; `tera verify {name}` asks", name=instrument.name)
+    return Finding(t("instrument {name}", name=instrument.name), "ok", said)
 
 
 async def _from_file(path: Path) -> tuple[float, float]:

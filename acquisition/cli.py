@@ -174,6 +174,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=t("let simulated hands do the steps (simulated instruments only)"),
     )
+    verify.add_argument(
+        "--by",
+        metavar=t("NAME"),
+        help=t("who reads an instrument without an interface by eye, and types what it shows"),
+    )
     replay = command(
         "replay",
         "replay",

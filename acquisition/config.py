@@ -25,6 +25,7 @@ from acquisition.broker_settings import Broker
 from acquisition.config_refusal import key_path, line_of, refusal_of
 from acquisition.faults import BadInput
 from acquisition.instrument_keys import (
+    MANUAL,
     SIMULATED,
     Instrument,
     driver_names,
@@ -33,7 +34,7 @@ from acquisition.instrument_keys import (
 )
 from acquisition.language import Language
 from acquisition.law_keys import Approval, Law
-from acquisition.setting_types import FlowRate, Name, Settings, Volume
+from acquisition.setting_types import FlowRate, Name, Settings, Technician, Volume
 from acquisition.training import Training
 from calibration.refusal import Refused
 from calibration.sheet_keys import Keys
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from broker.seal import PublicKey
 
 __all__ = [
+    "MANUAL",
     "SIMULATED",
     "Approval",
     "Bench",
@@ -208,6 +210,8 @@ class Bench(Settings):
     patience: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """How long a point may take to become stable [s]."""
     flow: tuple[Flow, ...] = ()
+    technician: Technician | None = None
+    """Who reads by eye what has no interface, unless `tera verify --by` says otherwise."""
     environment: dict[str, str] = Field(default_factory=dict)
     instrument: tuple[Instrument, ...] = Field(min_length=1)
 
@@ -220,6 +224,13 @@ class Bench(Settings):
             raise ValueError('routine "volume-meter" needs one instrument with role = "reference"')
         if self.routine == "volume-meter" and not self.flow:
             raise ValueError('routine "volume-meter" needs [[bench.flow]] with rate and volume')
+        by_eye = [i.name for i in self.instrument if i.driver == MANUAL]
+        if by_eye and self.routine != "nawi":
+            raise Refused(
+                'driver = "manual" is for routine = "nawi": write the observation sheet of {name}',
+                key="routine",
+                name=by_eye[0],
+            )
         if self.routine == "volume-meter":
             for meter in self.instrument:
                 if meter.role != "environment" and meter.driver == "modbus":

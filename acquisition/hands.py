@@ -7,14 +7,18 @@ import asyncio
 import os
 import sys
 import termios
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
-from acquisition.faults import Abandoned
+from acquisition.faults import Abandoned, sentence
 from acquisition.language import t
-from acquisition.routine import Action, Instruction
+from acquisition.routine import Action, Asks, Instruction
+from acquisition.setting_types import name_of_person
 from acquisition.simulated_meter_keys import cubic_metres_per_hour
+from calibration.refusal import Refused
+from drivers.manual import TypedLine
 from drivers.simulated_pipe import SimulatedPipe
 from drivers.simulated_scale import SimulatedScale
 
@@ -77,21 +81,74 @@ class TechnicianHand:
 
     async def do(self, instruction: Instruction) -> None:
         """Say what to do; Enter means done, and nothing else is taken for it."""
+        self.tell(instruction)
+        while await self.answer(t("Enter: done, b: back, q: quit > ")):
+            print(t("this is not understood"), file=sys.stderr)
+
+    def tell(self, instruction: Instruction) -> None:
+        """Say what to do."""
+        if instruction.action is Action.READ:
+            return
         said = say(instruction)
         if self._added and instruction.action is not Action.ADD:
             said = f"{t('take the added load off')}; {said}"
         self._added = instruction.action is Action.ADD
         print(f"\n{self._instrument}: {said}", file=sys.stderr)
+
+    async def answer(self, question: str) -> bytes:
+        """Ask, and return what was typed; to go back or to quit is no answer."""
+        line = await _typed(question)
+        match None if line is None else line.strip().lower():
+            case b"b":
+                raise TakenBack
+            case None | b"q":
+                raise Abandoned("the technician ended the run")
+        return b"" if line is None else line.rstrip(b"\r\n")
+
+
+class ReadingHand(TechnicianHand):
+    """Asks also what the instrument shows, and hands it on as it was typed."""
+
+    def __init__(self, instrument: str, line: TypedLine, unit: str) -> None:
+        """Give the instrument's typed line, and the unit of its own scale."""
+        super().__init__(instrument)
+        self._line, self._unit = line, unit
+
+    async def do(self, instruction: Instruction) -> None:
+        """Say what to do and pass on what is read afterwards; an empty line is nothing read."""
+        question = reading_question(instruction.asks, self._unit)
+        if question is None:
+            return await super().do(instruction)
+        self.tell(instruction)
         while True:
-            line = await _answer(t("Enter: done, b: back, q: quit > "))
-            match None if line is None else line.strip().lower():
-                case "":
-                    return
-                case "b":
-                    raise TakenBack
-                case None | "q":
-                    raise Abandoned("the technician ended the run")
+            asked_ns = time.monotonic_ns()
+            typed = await self.answer(question)
+            if typed.strip():
+                return self._line.typed(typed, asked_ns)
             print(t("this is not understood"), file=sys.stderr)
+
+
+def reading_question(asks: Asks, unit: str) -> str | None:
+    """Ask for what is read by eye; None where nothing is."""
+    match asks:
+        case Asks.INDICATION:
+            return t("what does it show, in {unit}? b: back, q: quit > ", unit=unit)
+        case Asks.MOVED:
+            return t("did it move visibly, yes or no? b: back, q: quit > ")
+        case Asks.HOW_FAR:
+            return t("how far did it move, as in 6 mm? b: back, q: quit > ")
+        case Asks.NOTHING:
+            return None
+
+
+async def name_of_technician() -> str:
+    """Ask who reads the instrument."""
+    while (typed := await _typed(t("who reads the indications? name > "))) is not None:
+        try:
+            return name_of_person(typed.decode("utf-8", "replace"))
+        except Refused as refused:
+            print(sentence(refused), file=sys.stderr)
+    raise Abandoned("the technician ended the run")
 
 
 class BothHands:
@@ -112,6 +169,10 @@ def say(instruction: Instruction) -> str:
     match instruction.action:
         case Action.ZERO:
             return t("empty the load receptor and set it to zero")
+        case Action.PLACE if instruction.asks is Asks.NOTHING:  # a beam, for its sensitivity
+            if not instruction.quantity.magnitude:
+                return t("empty the load receptor and bring it to equilibrium")
+            return t("place {load} in the centre and bring it to equilibrium", load=load)
         case Action.PLACE if not instruction.quantity.magnitude:
             return t("empty the load receptor")
         case Action.PLACE if instruction.anew:
@@ -126,6 +187,8 @@ def say(instruction: Instruction) -> str:
             )
         case Action.PLACE:
             return t("place {load} in the centre", load=load)
+        case Action.READ:
+            return t("read it again")
         case Action.ADD:
             return t("added load now {load} in all", load=load)
         case Action.DELIVER:
@@ -134,7 +197,7 @@ def say(instruction: Instruction) -> str:
             return t("deliver {load} at {rate}, then close the valve", load=load, rate=rate)
 
 
-async def _answer(question: str) -> str | None:
+async def _typed(question: str) -> bytes | None:
     """Ask, and read one line from standard input and nothing of the next; None at its end.
 
     What was typed before it was asked for is thrown away: an Enter too many does no step.
@@ -164,7 +227,7 @@ async def _answer(question: str) -> str | None:
         await done
     finally:
         asyncio.get_running_loop().remove_reader(descriptor)
-    return typed.decode("utf-8", "replace") or None
+    return bytes(typed) or None
 
 
 Hands = Mapping[str, Hand]

@@ -21,6 +21,7 @@ from acquisition.setting_types import Name, Settings, UnitName
 from acquisition.simulated_meter_keys import MeterSimulation
 from acquisition.simulated_scale_keys import ScaleSimulation
 from acquisition.transmitter_keys import SURROUNDINGS, Factor, RoomSimulation, factor_of
+from calibration.refusal import Refused
 from calibration.units import same_kind
 from drivers.errors import BadDriverSettings
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 SIMULATED = "simulated"
 """The port of an instrument that the station itself simulates, on a real line."""
+MANUAL = "manual"
+"""The driver of an instrument that a technician reads by eye: it has no port."""
+_OF_LINES = ("baudrate", "framing", "mode", "interval", "timeout", "map", "scale", "meter", "room")
+"""Keys that only an instrument on a line has."""
 
 
 def _written(given: object) -> object:
@@ -101,8 +106,22 @@ class Instrument(Settings):
             return given
         return str(folder / given)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_for_a_port(cls, given: Any) -> Any:
+        """Give what is read by eye the place of its typed lines, which nobody states."""
+        if not isinstance(given, dict) or given.get("driver") != MANUAL:
+            return given
+        for key in ("port", *_OF_LINES):
+            if key in given:
+                raise Refused("an instrument that is read by eye has no line: delete this", key=key)
+        return given | {"port": f"{MANUAL}:{given.get('name', '')}"}
+
     @model_validator(mode="after")
     def _fits_its_driver(self) -> "Instrument":
+        if self.driver == MANUAL:
+            self._is_read_by_eye()
+            return self
         known = driver_names()
         if self.driver not in known:
             raise ValueError(f"driver {self.driver!r} is not known; known are {', '.join(known)}")
@@ -120,6 +139,28 @@ class Instrument(Settings):
             raise ValueError(f'port = "simulated" needs a table [bench.instrument.{table}]')
         self._has_a_line()
         return self
+
+    def _is_read_by_eye(self) -> None:
+        """Have its only settings looked at: which instrument it is, and the unit of its own scale."""
+        from drivers.manual import MASSES
+
+        if self.role != "under_test":
+            raise Refused("only an instrument under test is read by eye", key="role")
+        for key, value in self.settings.items():
+            if key != "unit" or value not in MASSES:
+                raise Refused(
+                    "its only setting is the unit of its own scale: {known}",
+                    key=f"settings.{key}",
+                    known=", ".join(MASSES),
+                )
+
+    def shown_unit(self) -> str:
+        """Return the unit that its own scale is in: as set, or that of Max on its plate."""
+        from drivers.manual import MASSES
+
+        _, _, plate = str(self.characteristics.get("max", "")).strip().rpartition(" ")
+        unit = plate.lstrip("0123456789.") if plate else ""
+        return self.settings.get("unit") or (unit if unit in MASSES else "kg")
 
     def _has_a_line(self) -> None:
         """Have the drivers look at map and port; nothing is opened."""
@@ -237,7 +278,7 @@ def driver_names() -> tuple[str, ...]:
     """Return the names that ``driver =`` and ``--driver`` take."""
     from drivers.codecs import CODECS
 
-    return (*CODECS, "modbus")
+    return (*CODECS, "modbus", MANUAL)
 
 
 def with_protocol_settings(driver: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from acquisition.config import SIMULATED, Instrument
+from acquisition.config import MANUAL, SIMULATED, Instrument
 from acquisition.faults import BadInput
 from acquisition.journal import Journal
 from drivers.capture import Capture
@@ -15,6 +15,7 @@ from drivers.codecs import kind_named
 from drivers.errors import BadDriverSettings
 from drivers.indication import Indication, Origin
 from drivers.link import Link, open_link
+from drivers.manual import Manual, TypedLine, TypedLink
 from drivers.modbus import RegisterBus
 from drivers.modbus_manners import UnitManners
 from drivers.scale import Scale
@@ -55,6 +56,9 @@ class Wiring(Protocol):
     def bus(self, settings: Instrument, port: str) -> Bus:
         """Return the bus of a Modbus instrument."""
 
+    def typed(self, settings: Instrument, port: str) -> TypedLink:
+        """Return what is typed of an instrument that is read by eye."""
+
 
 class Lines:
     """The lines of a station: shared Modbus buses, and where their bytes are written down."""
@@ -70,6 +74,7 @@ class Lines:
         self._folder, self._megabytes = captures, megabytes
         self._captures: dict[str, Capture] = {}
         self._buses: dict[str, tuple[dict[str, Any], RegisterBus]] = {}
+        self._typed: dict[str, TypedLine] = {}
 
     def capture(self, settings: Instrument, port: str) -> Capture | None:
         """Return the capture of a port, one file per line.
@@ -121,6 +126,12 @@ class Lines:
             )
         return bus
 
+    def typed(self, settings: Instrument, port: str) -> TypedLine:
+        """Return the line from the keyboard to the driver of an instrument, made at first use."""
+        if port not in self._typed:
+            self._typed[port] = TypedLine(port, self.capture(settings, port))
+        return self._typed[port]
+
     @property
     def buses(self) -> Mapping[str, RegisterBus]:
         """Give the bus of each port, to look at."""
@@ -162,6 +173,9 @@ def _capture(file: Path, *, keep: int) -> Capture:
 
 def make_driver(settings: Instrument, port: str, lines: Wiring) -> Driver:
     """Build the driver of an instrument on a port; nothing is opened yet."""
+    if is_read_by_eye(settings):
+        link = lines.typed(settings, port)
+        return Manual(settings.name, link, settings.shown_unit(), origin=lines.origin)
     rhythm = _given({"interval": settings.interval if lines.paced else 0.0})
     if settings.driver == "modbus":
         register_map = settings.register_map()
@@ -204,6 +218,11 @@ def tells_stability(settings: Instrument) -> bool:
     return kind_named(settings.driver).codec(settings.settings).tells_stability
 
 
+def is_read_by_eye(settings: Instrument) -> bool:
+    """Say whether a technician types what it shows."""
+    return settings.driver == MANUAL
+
+
 def is_simulated(settings: Instrument) -> bool:
     """Say whether the station itself simulates this instrument."""
     return settings.port == SIMULATED
@@ -213,6 +232,8 @@ def is_software(settings: Instrument) -> bool:
     """Say whether the line ends in a program on this machine, whoever wrote it."""
     if is_simulated(settings):
         return True
+    if is_read_by_eye(settings):
+        return False
     if settings.driver == "modbus":
         return RegisterBus(settings.port).local
     return open_link(settings.port).local

@@ -67,6 +67,8 @@ class Job:
     surroundings: tuple[Surrounding, ...] = ()
     """Transmitters that show the air at each point."""
     order: str | None = None
+    technician: str = ""
+    """Who reads the instrument by eye and types; empty where a line does."""
     trial: bool = True
     """Whether any instrument of the bench is simulated or replayed: known before the start."""
     now: Callable[[], datetime] = wall_clock

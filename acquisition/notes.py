@@ -6,7 +6,6 @@ Knows the shapes of cerapan and verdict record. Takes nothing from a wire and de
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from acquisition.clock import ClockState, clock_state
@@ -27,7 +26,9 @@ NOT_REAL = {Origin.SIMULATED, Origin.REPLAY}
 class Notes:
     """What a run writes down: the points of the sheet and the evidence behind each."""
 
-    rows: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = field(default_factory=list)
+    rows: list[tuple[str, Mapping[str, str], Mapping[str, str | bool]]] = field(
+        default_factory=list
+    )
     """Of each point: its test, what the test states once, and the values of the point."""
     taken_back: list[int] = field(default_factory=list)
     """Numbers of the points that were observed again, from 1, in that order."""
@@ -37,6 +38,8 @@ class Notes:
     """When the run began [s since the computer started]."""
     air: dict[str, list[Quantity]] = field(default_factory=dict)
     """What transmitters showed of the air, point by point."""
+    by: Mapping[str, str] = field(default_factory=dict)
+    """Name of an instrument that is read by eye -> who reads it and types."""
 
     def keep(self, place: str, seen: Indication) -> None:
         self.origins.add(seen.origin)
@@ -48,6 +51,7 @@ class Notes:
                 "text": seen.text,
                 "time": timestamp(seen.time),
                 "hex": seen.raw.hex(),
+                **({"by": self.by[seen.instrument]} if seen.instrument in self.by else {}),
             }
         )
 
@@ -68,16 +72,13 @@ def write_air(notes: Notes, name: str, place: str, seen: Indication) -> None:
         notes.keep(f"{place} {name}", seen)
 
 
-def write_weighing(notes: Notes, point: Point, shown: str, added: Decimal | None) -> None:
-    """Note one load; tests at one load state it once."""
-    row = {"indication": shown}
-    if added is not None:
-        row["added_load"] = str(Quantity(added, point.instruction.quantity.unit))
+def write_weighing(notes: Notes, point: Point, row: Mapping[str, str | bool]) -> None:
+    """Note what was observed at one load; tests at one load state it once."""
     load = str(point.instruction.quantity)
     if point.test in ONE_LOAD_TESTS:
         notes.rows.append((point.test, {"name": point.test, "load": load}, row))
     else:
-        notes.rows.append((point.test, {"name": point.test}, {"load": load} | row))
+        notes.rows.append((point.test, {"name": point.test}, {"load": load, **row}))
 
 
 def write_delivery(notes: Notes, point: Point, reference: str, shown: str) -> None:
@@ -125,7 +126,13 @@ def to_start(job: Job, verification: str, started: datetime) -> dict[str, Any]:
         "trial": job.trial,
         "instrument": dict(job.subject.characteristics),
         "software": dict(job.software),
+        **_read_by(job),
     }
+
+
+def _read_by(job: Job) -> dict[str, str]:
+    """Say who read the instrument by eye, where somebody did."""
+    return {"technician": job.technician} if job.technician else {}
 
 
 def to_record(
@@ -147,6 +154,8 @@ def to_record(
         f"register map {known} of {name} is provisional, and map_checked names nobody who compared it"
         for name, known in unchecked.items()
     ]
+    if job.technician:
+        reasons.append(f"indications were read by eye and typed by {job.technician}")
     if trial:
         reasons.append("trial: simulated or replayed indications never give a legal verdict")
     if state is not ClockState.SYNCHRONISED:
@@ -177,6 +186,7 @@ def to_record(
         "cerapan": cerapan,
         "raw": notes.raw,
         "software": dict(job.software),
+        **_read_by(job),
     }
 
 

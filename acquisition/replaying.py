@@ -100,6 +100,10 @@ class ReplayWiring:
             self._buses[there] = ReplayBus(line, chunks, timeout=settings.timeout or 1.0)
         return self._buses[there]
 
+    def typed(self, settings: Instrument, port: str) -> ReplayLink:
+        """Return what was typed of an instrument that is read by eye."""
+        return ReplayLink(self._port(settings), self._chunks[settings.name], silence=0)
+
     def _port(self, settings: Instrument) -> str:
         if settings.name not in self._ports:
             raise BadInput("the bundle has no line of {instrument}", instrument=settings.name)
@@ -225,6 +229,7 @@ async def _derived(
         reference_feed=None if reference is None else feeds[reference.name],
         surroundings=surroundings_of(used, feeds),
         order=bundle.record["order"],
+        technician=bundle.record.get("technician", ""),
         trial=True,
         now=lambda: started,
         moment=hands.moment,

@@ -13,7 +13,7 @@ from acquisition.faults import BadInput
 from calibration.legal_table import LegalTable, legal_table
 from calibration.refusal import Refused
 from calibration.routines.weighing_plan import proposed_tests
-from calibration.routines.weighing_sheet import WeighingInstrument, read_instrument
+from calibration.routines.weighing_sheet import Indicating, WeighingInstrument, read_instrument
 from calibration.sheet_keys import Keys
 from calibration.units import Quantity
 
@@ -25,6 +25,18 @@ class Action(StrEnum):
     PLACE = "place"
     ADD = "add"
     DELIVER = "deliver"
+    READ = "read"
+    """Nothing to do: what was typed is not taken, and the same is read again."""
+
+
+class Asks(StrEnum):
+    """What whoever reads by eye is asked after a step: the quantity that the driver gives."""
+
+    INDICATION = "weight"
+    MOVED = "visible"
+    """Whether the indicating element moved visibly."""
+    HOW_FAR = "displacement"
+    NOTHING = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Instruction:
     flow_rate: Quantity | None = None
     anew: bool = False
     """The load is taken off first and put on again: each weighing of a series (R 76-1 A.4.10)."""
+    asks: Asks = Asks.INDICATION
+    """What is read after it where a technician does so; an instrument on a line gives what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,10 @@ class Point:
     instruction: Instruction
     by_added_load: bool = False
     """Find the change of indication with added loads ΔL of 0.1 e (R 76 A.4.4.3)."""
+    limit: Decimal | None = None
+    """Magnitude of the MPE at the load [its unit]."""
+    more: Instruction | None = None
+    """What is added to see whether the indicating element moves (R 76-1 3.8, 6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +106,18 @@ class NawiCharacteristics:
         return self.d <= self.e * 2 / 10
 
 
-def nawi_plan(scale: NawiCharacteristics, table: LegalTable | None = None) -> tuple[Point, ...]:
+def nawi_plan(
+    scale: NawiCharacteristics,
+    table: LegalTable | None = None,
+    stage: str = "initial",
+    *,
+    by_eye: bool = False,
+) -> tuple[Point, ...]:
     """Plan zero, weighing up and down, eccentricity and repeatability as the law wants them.
 
     The core proposes loads and counts from the legal table (R 76-1:2006, A.4); eccentricity begins
-    with the centre. Tests that need other hands (tare, discrimination) are written on the sheet.
+    with the centre. An instrument that is read by eye is also tested for its discrimination and
+    sensitivity. Tests that need other hands (tare) are written on the sheet.
     """
     law = legal_table("r76") if table is None else table
     if scale.instrument.ranges and not scale.direct:
@@ -102,12 +127,13 @@ def nawi_plan(scale: NawiCharacteristics, table: LegalTable | None = None) -> tu
             place="characteristics.ranges",
         )
     points: list[Point] = []
-    for test in proposed_tests(law, scale.instrument, "initial"):
-        if test.name not in _GUIDED or test.range != 1:
+    guided = (*_GUIDED, *_GUIDED_BY_EYE) if by_eye else _GUIDED
+    for test in proposed_tests(law, scale.instrument, stage):
+        if test.name not in guided or test.range != 1:
             continue
-        loads = test.loads
+        loads, limits = test.loads, test.limits
         if test.name == "eccentricity":
-            loads = (loads[0], *loads)
+            loads, limits = (loads[0], *loads), (limits[0], *limits)
         for position, load in enumerate(loads):
             action = Action.ZERO if test.name == "zero" else Action.PLACE
             step = Instruction(
@@ -115,13 +141,26 @@ def nawi_plan(scale: NawiCharacteristics, table: LegalTable | None = None) -> tu
                 Quantity(load, test.unit),
                 position if test.name == "eccentricity" else 0,
                 anew=test.name == "repeatability",
+                asks=Asks.NOTHING if test.name == "sensitivity" else Asks.INDICATION,
             )
-            points.append(Point(test.name, step, by_added_load=test.by_added_load))
+            more = None
+            if test.extra:
+                asks = _asks(test.name, scale.instrument.indicating)
+                more = Instruction(Action.ADD, Quantity(test.extra[position], test.unit), asks=asks)
+            points.append(Point(test.name, step, test.by_added_load, limits[position], more))
     return tuple(points)
 
 
 _GUIDED = ("zero", "weighing", "eccentricity", "repeatability")
 """Tests whose steps a hand can be asked to do one by one."""
+_GUIDED_BY_EYE = ("discrimination", "sensitivity")
+"""Tests whose outcome a technician sees."""
+
+
+def _asks(test: str, indicating: Indicating) -> Asks:
+    if test == "sensitivity":
+        return Asks.HOW_FAR
+    return Asks.MOVED if indicating is Indicating.NON_SELF_INDICATING else Asks.INDICATION
 
 
 def volume_plan(flows: Sequence[tuple[Quantity, Quantity, int]]) -> tuple[Point, ...]:

@@ -8,16 +8,25 @@ It holds no tolerance and touches no wire.
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
+from acquisition.by_eye import Look, mass_of, read_by_eye, see_it_move
+from acquisition.events import (
+    Event,
+    IndicationSeen,
+    NotTaken,
+    PointObserved,
+    Recorded,
+    Started,
+    StepAsked,
+    Verified,
+)
 from acquisition.faults import Abandoned, english
 from acquisition.feed import Feed, Listener
 from acquisition.hands import TakenBack
-from acquisition.instruments import tells_stability
+from acquisition.instruments import is_read_by_eye, tells_stability
 from acquisition.job import Job
 from acquisition.notes import (
     NOT_REAL,
@@ -30,66 +39,26 @@ from acquisition.notes import (
     write_weighing,
 )
 from acquisition.rehearsal import rehearsed_plan
-from acquisition.routine import Action, Instruction, NawiCharacteristics, Point
+from acquisition.routine import Action, Asks, Instruction, NawiCharacteristics, Point
 from acquisition.steady import Steady
 from acquisition.surroundings import looked_at
 from broker.failure import BrokerError
 from calibration.evaluation import evaluate
 from calibration.sheet import parse_sheet
 from calibration.units import Quantity
-from calibration.verification import Verification
 from drivers.indication import Indication
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The run is committed: from here it ends in a verdict or is visibly abandoned."""
-
-    verification: str
-    number: int
-    points: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepAsked:
-    """The hand is asked to do this."""
-
-    instruction: Instruction
-
-
-@dataclass(frozen=True, slots=True)
-class IndicationSeen:
-    """An indication that was looked at, taken or not."""
-
-    indication: Indication
-
-
-@dataclass(frozen=True, slots=True)
-class PointObserved:
-    """A point is complete."""
-
-    index: int
-    point: Point
-    indication: Indication
-    added_load: Decimal | None
-    """ΔL in the unit of *e*; None when the indication itself is taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The core has decided."""
-
-    verification: Verification
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The verdict is committed to disk: now it exists."""
-
-    record: Mapping[str, Any]
-
-
-Event = Started | StepAsked | IndicationSeen | PointObserved | Verified | Recorded
+__all__ = [
+    "Event",
+    "IndicationSeen",
+    "NotTaken",
+    "PointObserved",
+    "Recorded",
+    "Started",
+    "StepAsked",
+    "Verified",
+    "run",
+]
 
 
 async def run(job: Job) -> AsyncGenerator[Event]:
@@ -101,7 +70,7 @@ async def run(job: Job) -> AsyncGenerator[Event]:
     routine = _weigh if job.bench.routine == "nawi" else _meter
     verification = str(uuid.uuid4())
     started = job.now()
-    notes = Notes()
+    notes = Notes(by={job.subject.name: job.technician} if job.technician else {})
     try:
         number = await job.outbox.begin(
             job.bench.name, verification, to_start(job, verification, started)
@@ -153,23 +122,33 @@ def _place(index: int, point: Point) -> str:
 def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
     scale = NawiCharacteristics.of(job.subject.characteristics)
 
+    by_eye = is_read_by_eye(job.subject)
+
     async def observe(index: int, point: Point) -> AsyncIterator[Event]:
         place = _place(index, point)
         taken: list[Indication] = []
-        async for event in _observe(job, job.feed, point.instruction, taken):
-            yield event
-        first = taken[0]
-        notes.keep(place, first)
-        shown = _mass(first, scale.unit)
+        row: dict[str, str | bool] = {}
         added: Decimal | None = None
+        if point.instruction.asks is Asks.NOTHING:
+            yield StepAsked(point.instruction)
+            await job.hand.do(point.instruction)
+        else:
+            async for event in _show(job, notes, place, point, point.instruction, taken):
+                yield event
+            notes.keep(place, taken[0])
+            row["indication"] = f"{taken[0].text} {taken[0].unit}"
         if point.by_added_load:
+            shown = mass_of(taken[0], scale.unit)
             for tenths in range(1, 11):
                 added = tenths * scale.e / 10
                 step = Instruction(Action.ADD, Quantity(added, scale.unit))
-                async for event in _observe(job, job.feed, step, taken):
+                async for event in _show(job, notes, place, point, step, taken):
                     yield event
-                if _mass(taken[-1], scale.unit) > shown:
+                changed = mass_of(taken[-1], scale.unit) > shown
+                if changed or by_eye:  # of what was typed everything is kept
                     notes.keep(f"{place} + {added:f} {scale.unit}", taken[-1])
+                if changed:
+                    row["added_load"] = str(step.quantity)
                     break
             else:
                 raise Abandoned(
@@ -177,9 +156,12 @@ def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Eve
                     load=point.instruction.quantity.magnitude,
                     unit=scale.unit,
                 )
+        if point.more is not None:
+            async for event in see_it_move(job, notes, place, point.more, point.limit, row, taken):
+                yield event
         await _look_around(job, notes, place)
-        write_weighing(notes, point, f"{first.text} {first.unit}", added)
-        yield PointObserved(index, point, first, added)
+        write_weighing(notes, point, row)
+        yield PointObserved(index, point, taken[0 if point.more is None else -1], added)
 
     return _points(plan, notes, observe)
 
@@ -243,6 +225,24 @@ async def _totals(job: Job, into: dict[str, Indication]) -> AsyncIterator[Event]
                 into[feed.name] = event.indication
 
 
+def _show(
+    job: Job,
+    notes: Notes,
+    place: str,
+    point: Point,
+    step: Instruction,
+    taken: list[Indication],
+) -> AsyncIterator[Event]:
+    """Have one step done and take what the instrument shows after it."""
+    if not is_read_by_eye(job.subject):
+        return _observe(job, job.feed, step, taken)
+    more = step.quantity.magnitude if step.action is Action.ADD else 0
+    expected = point.instruction.quantity.magnitude + more
+    scale = NawiCharacteristics.of(job.subject.characteristics)
+    look = Look(scale, step.asks, expected, point.limit)
+    return read_by_eye(job, notes, place, step, look, taken)
+
+
 async def _observe(
     job: Job, feed: Feed, instruction: Instruction, taken: list[Indication]
 ) -> AsyncIterator[Event]:
@@ -285,16 +285,5 @@ async def _until_steady(
             return
 
 
-def _mass(seen: Indication, unit: str) -> Decimal:
-    if seen.value is None:
-        raise Abandoned("an indication without a value cannot be taken")
-    if seen.unit is None:
-        raise Abandoned(
-            "{instrument} sends no unit: write in its settings which unit its display shows",
-            instrument=seen.instrument,
-        )
-    return Quantity(seen.value, seen.unit).to(unit).magnitude
-
-
 def _volume(seen: Indication) -> Decimal:
-    return _mass(seen, "L")
+    return mass_of(seen, "L")

@@ -18,6 +18,9 @@ Exact = Annotated[Decimal, BeforeValidator(lambda v: v if isinstance(v, Decimal)
 """A decimal number, never passed through binary floating point."""
 
 
+_LONGEST_NAME = 100
+
+
 def quantity(example: str, *, above_zero: bool = False, from_zero: bool = False) -> AfterValidator:
     """Check that a text is a quantity of the same kind as the example."""
 
@@ -48,6 +51,18 @@ FlowRateFromZero = Annotated[str, quantity("30 L/min", from_zero=True)]
 Temperature = Annotated[str, quantity("20 °C")]
 Density = Annotated[str, quantity("998 kg/m³", above_zero=True)]
 UnitName = Annotated[str, AfterValidator(unit_symbol)]
+
+
+def name_of_person(text: str) -> str:
+    """Read the name of a person; Refused when it is none."""
+    name = " ".join(text.split())
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise Refused("this is no name of a person")
+    return name
+
+
+Technician = Annotated[str, AfterValidator(name_of_person)]
+"""Who reads instruments by eye."""
 
 
 def _listed(given: Any) -> Any:

@@ -21,6 +21,7 @@ from acquisition.hands import Hand, SimulatedHand
 from acquisition.heartbeat import Heartbeat, compare_with_last_life
 from acquisition.instruments import (
     Lines,
+    is_read_by_eye,
     is_simulated,
     is_software,
     make_driver,
@@ -72,9 +73,15 @@ class Running:
     """Name of the instrument to what it did so far."""
 
     def job(
-        self, bench: Bench, subject: Instrument, hand: Hand, *, order: str | None = None
+        self,
+        bench: Bench,
+        subject: Instrument,
+        hand: Hand,
+        *,
+        order: str | None = None,
+        technician: str = "",
     ) -> Job:
-        """Collect what one run needs."""
+        """Collect what one run needs; ``technician`` reads the instrument by eye."""
         reference = next((i for i in bench.instrument if i.role == "reference"), None)
         witness = self._witness(bench, subject, hand)
         return Job(
@@ -92,6 +99,7 @@ class Running:
             reference_feed=None if reference is None else self.feeds[reference.name],
             surroundings=surroundings_of(bench, self.feeds),
             order=order,
+            technician=technician,
             trial=is_trial(bench),
             clock=self.clock,
             moment=witness.moment if witness else moment,
@@ -277,7 +285,8 @@ async def _at_work(station: Running) -> AsyncIterator[None]:
             name = instrument.name
             station.feeds[name] = Feed(name)
             tally = station.tallies[name] = Tally.of(bench, instrument, driver)
-            station.heart.progress.expect(name, tally.patience, tally.evidence)
+            if not is_read_by_eye(instrument):  # nobody types for days, and nothing is stuck
+                station.heart.progress.expect(name, tally.patience, tally.evidence)
             work = pump(station, bench, instrument, driver)
             tasks.append(group.create_task(work, name=name))
         try:

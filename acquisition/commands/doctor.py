@@ -15,13 +15,19 @@ from typing import Any
 
 from rich.text import Text
 
-from acquisition.at_work import Service, instrument_finding, queue_finding, service_findings
+from acquisition.at_work import (
+    Service,
+    by_eye_finding,
+    instrument_finding,
+    queue_finding,
+    service_findings,
+)
 from acquisition.clock import ClockState, clock_state
 from acquisition.config import Instrument, Station, load_station
 from acquisition.delivery_findings import damage_findings, key_findings, order_findings
 from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
-from acquisition.instruments import Lines, is_simulated, make_driver
+from acquisition.instruments import Lines, is_read_by_eye, is_simulated, make_driver
 from acquisition.language import choose, english_for_programs, t
 from acquisition.output import console, print_json, table
 from acquisition.register import approved_digests
@@ -219,6 +225,8 @@ async def _broker_for(settings: Station, bench: str) -> Finding:
 
 
 async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: Lines) -> Finding:
+    if is_read_by_eye(settings):
+        return by_eye_finding(settings)
     what = t("instrument {name}", name=settings.name)
     try:
         port = await workshop.start(settings) if is_simulated(settings) else settings.port

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from acquisition.config import Instrument, instrument_settings, with_protocol_settings
+from acquisition.config import MANUAL, Instrument, instrument_settings, with_protocol_settings
 from acquisition.faults import BadInput, sentence
 from acquisition.feed import to_wire
 from acquisition.instruments import Lines, make_driver
@@ -25,6 +25,12 @@ from drivers.indication import Condition, Indication, Origin
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.driver == MANUAL:
+        raise BadInput(
+            "an instrument that is read by eye has no bytes: a technician types what it shows in "
+            "`tera verify`",
+            place="--driver",
+        )
     if arguments.command == "decode" and arguments.driver == "modbus":
         raise BadInput("decode reads serial protocols; modbus needs a bus: use tera read")
     settings = _settings(arguments)

@@ -10,9 +10,9 @@ from contextlib import aclosing
 from typing import Any
 
 from acquisition.config import Bench, Instrument, Station, load_station
-from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
-from acquisition.hands import BothHands, Hand, TechnicianHand
-from acquisition.instruments import is_simulated
+from acquisition.faults import CONFORMING, NONCONFORMING, BadInput, sentence
+from acquisition.hands import BothHands, Hand, ReadingHand, TechnicianHand, name_of_technician
+from acquisition.instruments import is_read_by_eye, is_simulated
 from acquisition.journal import ForPeople
 from acquisition.language import choose, t
 from acquisition.output import number, print_json
@@ -20,16 +20,19 @@ from acquisition.routine import Point
 from acquisition.session import (
     Event,
     IndicationSeen,
+    NotTaken,
     PointObserved,
     Recorded,
     Started,
     Verified,
     run,
 )
+from acquisition.setting_types import name_of_person
 from acquisition.station import Running, running
 from acquisition.training import debriefing
 from acquisition.verdict_page import show_verification
 from broker.outbox import Outbox
+from calibration.refusal import Refused
 
 _RECEIPT_WITHIN = 3.0
 """How long a receipt is waited for before the terminal is given back [s]."""
@@ -87,10 +90,39 @@ async def _verify(settings: Station, arguments: argparse.Namespace) -> int:
                 name=name,
             )
     bench, subject = found
+    _can_be_typed(subject, arguments)
     # Only this bench is opened: the others may be at work under `tera run`.
     narrowed = settings.model_copy(update={"bench": (bench,)})
     async with running(narrowed) as station:
         return await _guide(station, bench, subject, order, arguments)
+
+
+def _can_be_typed(subject: Instrument, arguments: argparse.Namespace) -> None:
+    """Refuse what belongs to an instrument that is read by eye where it is none, and scripts."""
+    if not is_read_by_eye(subject):
+        if arguments.by is not None:
+            raise BadInput(
+                "{name} has an interface: nobody reads it by eye", place="--by", name=subject.name
+            )
+    elif arguments.unattended:
+        raise BadInput(
+            "{name} is read by eye, and simulated hands have none",
+            place="--unattended",
+            name=subject.name,
+        )
+    elif not (sys.stdin and sys.stdin.isatty()):
+        raise BadInput(
+            "{name} is read by eye and typed at a terminal, and this is none: what stands on paper "
+            "goes into an observation sheet (tera sheet nawi)",
+            name=subject.name,
+        )
+
+
+def _named(given: str | None) -> str:
+    try:
+        return "" if given is None else name_of_person(given)
+    except Refused as refused:
+        raise BadInput(refused.template, place="--by") from None
 
 
 async def _guide(
@@ -101,8 +133,13 @@ async def _guide(
     arguments: argparse.Namespace,
 ) -> int:
     hand: Hand = TechnicianHand(subject.name)
+    technician = ""
     if arguments.unattended:
         hand = station.simulated_hand(bench, subject)
+    elif is_read_by_eye(subject):
+        technician = _named(arguments.by) or bench.technician or await name_of_technician()
+        line = station.lines.typed(subject, station.ports[subject.name])
+        hand = ReadingHand(subject.name, line, subject.shown_unit())
     elif all(is_simulated(instrument) for instrument in bench.instrument):
         hand = BothHands(hand, station.simulated_hand(bench, subject))
     if (training := station.settings.training) is not None:
@@ -110,7 +147,8 @@ async def _guide(
         print(training.task.strip(), file=sys.stderr)
     begun: list[int] = []
     try:
-        async with aclosing(run(station.job(bench, subject, hand, order=order))) as events:
+        job = station.job(bench, subject, hand, order=order, technician=technician)
+        async with aclosing(run(job)) as events:
             return await _view(events, station, bench, subject, arguments, begun)
     finally:
         for counter in begun:
@@ -152,10 +190,16 @@ async def _view(
                     file=sys.stderr,
                     flush=True,
                 )
+            case NotTaken(seen, refusal):
+                print(
+                    f"{over}  {sentence(refusal) if refusal else t(seen.detail or '')}",
+                    file=sys.stderr,
+                )
             case PointObserved(index, point, seen, added):
                 extra = "" if added is None else f"  ΔL {number(added)}"
+                shown = f"{seen.text} {seen.unit}" if seen.unit else t(seen.text)
                 print(
-                    f"{over}  {index + 1}/{total} {_label(point)}: {seen.text} {seen.unit}{extra}",
+                    f"{over}  {index + 1}/{total} {_label(point)}: {shown}{extra}",
                     file=sys.stderr,
                 )
             case Verified(result):

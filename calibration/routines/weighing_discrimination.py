@@ -12,6 +12,7 @@ import numpy as np
 
 from calibration.draft import DraftPoint, DraftTest, Judged
 from calibration.grid import plain
+from calibration.legal_table import LegalTable
 from calibration.refusal import Refused
 from calibration.routines.weighing_columns import WeighingTest
 from calibration.routines.weighing_law import DOCUMENT, Requirement, requirement
@@ -73,7 +74,7 @@ def _analogue(weighings: Weighings, seen: Observed) -> Iterator[DraftPoint]:
     """Want |MPE| more load to move the indication for good by 0.7 of it (3.8.2.1)."""
     law, scale = requirement(weighings.table, "discrimination_analogue"), weighings.scale
     for place, shown in enumerate(_after(scale, seen.test)):
-        extra = _extra(scale, law, scale.value(seen.limit[place]))
+        extra = _extra(scale.unit, law, scale.value(seen.limit[place]))
         _check_extra(scale, seen.test, place, extra, law.clause)
         yield _changed(
             scale, seen, place, shown, EXACT.multiply(law.number("part"), extra), law.clause
@@ -103,7 +104,7 @@ def _non_self_indicating(weighings: Weighings, seen: Observed) -> Iterator[Draft
     if seen.test.visible is None:
         raise Refused("this key is missing.", key=f"{seen.test.key}.visible")
     for place, visible in enumerate(seen.test.visible):
-        extra = _extra(scale, law, scale.value(seen.limit[place]))
+        extra = _extra(scale.unit, law, scale.value(seen.limit[place]))
         _check_extra(scale, seen.test, place, extra, law.clause)
         load = scale.value(seen.load[place])
         yield DraftPoint(
@@ -152,7 +153,7 @@ def sensitivity(weighings: Weighings, test: WeighingTest) -> list[DraftTest]:
                 load=scale.said(load),
                 maximum=scale.said(within.maximum),
             )
-        extra = _extra(scale, law, within.limit(load)[0])
+        extra = _extra(scale.unit, law, within.limit(load)[0])
         _check_extra(scale, test, place, extra, law.clause)
         displacement = moved.to("mm").magnitude
         failure = Reason(
@@ -222,9 +223,25 @@ def _after(scale: Scale, test: WeighingTest) -> tuple[Decimal, ...]:
     return scale.column(test, "indication_after", test.indication_after)
 
 
-def _extra(scale: Scale, law: Requirement, limit: Decimal) -> Decimal:
+_EXTRA = {
+    ("discrimination", Indicating.ANALOGUE): "discrimination_analogue",
+    ("discrimination", Indicating.NON_SELF_INDICATING): "discrimination_non_self_indicating",
+    ("sensitivity", Indicating.NON_SELF_INDICATING): "movement",
+}
+"""Which requirement says how much more load a test of an instrument that is read by eye takes."""
+
+
+def extra_load(
+    table: LegalTable, test: str, indicating: Indicating, limit: Decimal, unit: str
+) -> Decimal | None:
+    """Give the extra load [unit] of a test at a load with this limit; None where it takes none."""
+    name = _EXTRA.get((test, indicating))
+    return None if name is None else _extra(unit, requirement(table, name), limit)
+
+
+def _extra(unit: str, law: Requirement, limit: Decimal) -> Decimal:
     """Give the extra load: a share of the limit, and at least what the law says."""
-    return max(EXACT.multiply(law.number("extra"), limit), law.mass("least", scale.unit))
+    return plain(max(EXACT.multiply(law.number("extra"), limit), law.mass("least", unit)))
 
 
 def _check_extra(

@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from calibration.legal_table import LegalTable
 from calibration.mpe import accuracy_class_of
 from calibration.routines.weighing_columns import WeighingTest
+from calibration.routines.weighing_discrimination import extra_load
 from calibration.routines.weighing_eccentricity import wanted_load
 from calibration.routines.weighing_law import requirement
 from calibration.routines.weighing_scale import EXACT, WeighingRange, scale_ranges
@@ -37,6 +38,10 @@ class ProposedTest:
     """ΔL is to be found: the interval is too coarse to take the indication itself (3.5.3.2)."""
     tare: Decimal | None = None
     """Tare load [unit]."""
+    limits: tuple[Decimal, ...] = ()
+    """Magnitude of the MPE at each load [unit]."""
+    extra: tuple[Decimal, ...] = ()
+    """How much more load shall move an instrument that is read by eye, at each load [unit]."""
 
 
 def proposed_tests(
@@ -95,8 +100,14 @@ class _Planner:
         """Propose one test of a range."""
         loads, clause, tare = getattr(self, f"_{name}")(within)
         coarse = any(5 * one.d > one.e for one in within.partial)
-        digital = self.instrument.indicating is Indicating.DIGITAL
-        yield ProposedTest(name, within.number, loads, self.unit, clause, digital and coarse, tare)
+        indicating = self.instrument.indicating
+        digital = indicating is Indicating.DIGITAL
+        limits = tuple(within.limit(load)[0] for load in loads)
+        extra = (extra_load(self.table, name, indicating, at, self.unit) for at in limits)
+        yield ProposedTest(
+            *(name, within.number, loads, self.unit, clause, digital and coarse, tare, limits),
+            extra=tuple(one for one in extra if one is not None),
+        )
 
     def _zero(self, within: WeighingRange) -> "_Proposal":
         return (Decimal(0),), requirement(self.table, "zero").clause, None
