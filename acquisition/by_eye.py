@@ -39,15 +39,14 @@ class Look:
     def refusal(self, seen: Indication) -> Refused | None:
         """Say why a line that makes sense is not taken; None when it is."""
         if seen.quantity != self._asks:
-            return _other_answer(self._asks, self._scale.unit)
+            return _other_answer(self._asks)
         if self._asks is not Asks.INDICATION:
             return None
-        shown = mass_of(seen, self._scale.unit)
-        return self._unreadable(shown) or self._doubtful(shown)
+        shown, said = mass_of(seen, self._scale.unit), f"{seen.text} {seen.unit}"
+        return self._unreadable(shown, said) or self._doubtful(shown, said, seen.unit or "")
 
-    def _unreadable(self, shown: Decimal) -> Refused | None:
+    def _unreadable(self, shown: Decimal, said: str) -> Refused | None:
         scale, instrument = self._scale, self._scale.instrument
-        said = f"{shown:f} {scale.unit}"
         if instrument.indicating is Indicating.DIGITAL:
             if instrument.ranges or not shown % scale.d:
                 return None
@@ -66,17 +65,17 @@ class Look:
             reading=reading,
         )
 
-    def _doubtful(self, shown: Decimal) -> Refused | None:
+    def _doubtful(self, shown: Decimal, said: str, unit: str) -> Refused | None:
         far = abs(shown - self._expected)
         if self._within is None or far <= self._within or shown == self._doubted:
             return None
         self._doubted = shown
-        unit = self._scale.unit
+        own = self._scale.unit
         return Refused(
             "{indication} is {far} away from {load}: if the instrument shows that, type it again",
-            indication=f"{shown:f} {unit}",
-            far=f"{far:f} {unit}",
-            load=f"{self._expected:f} {unit}",
+            indication=said,
+            far=Quantity(far, own).to(unit),
+            load=Quantity(self._expected, own).to(unit),
         )
 
 
@@ -98,10 +97,10 @@ async def read_by_eye(
             seen = await listener.next_before(deadline)
         if seen is None or seen.since_ns < after_ns:
             raise Abandoned("nothing was typed of {instrument}", instrument=job.subject.name)
-        yield IndicationSeen(seen)
         fault = seen.condition is Condition.FAULT
         refusal = None if fault else look.refusal(seen)
         if not fault and refusal is None:
+            yield IndicationSeen(seen)
             taken.append(seen)
             return
         notes.keep(f"{place} not taken", seen)
@@ -146,9 +145,9 @@ def mass_of(seen: Indication, unit: str) -> Decimal:
     return Quantity(seen.value, seen.unit).to(unit).magnitude
 
 
-def _other_answer(asks: Asks, unit: str) -> Refused:
+def _other_answer(asks: Asks) -> Refused:
     if asks is Asks.MOVED:
         return Refused("type yes or no")
     if asks is Asks.HOW_FAR:
         return Refused("type a length, as in 6 mm")
-    return Refused("type the indication, as in 5.02 {unit}", unit=unit)
+    return Refused("type the indication itself")
