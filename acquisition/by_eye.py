@@ -13,7 +13,7 @@ from acquisition.events import Event, IndicationSeen, NotTaken, StepAsked
 from acquisition.faults import Abandoned
 from acquisition.job import Job
 from acquisition.notes import Notes
-from acquisition.routine import Action, Asks, Instruction, NawiCharacteristics
+from acquisition.routine import Action, Asks, Instruction, NawiCharacteristics, Point
 from calibration.refusal import Refused
 from calibration.routines.weighing_sheet import Indicating
 from calibration.units import Quantity
@@ -112,15 +112,15 @@ async def see_it_move(
     job: Job,
     notes: Notes,
     place: str,
+    point: Point,
     more: Instruction,
-    limit: Decimal | None,
-    row: dict[str, str | bool],
     taken: list[Indication],
+    row: dict[str, str | bool],
 ) -> AsyncIterator[Event]:
     """Add a little and write down whether, or how far, the indicating element moves."""
     scale = NawiCharacteristics.of(job.subject.characteristics)
     before = mass_of(taken[0], scale.unit) if taken else Decimal(0)
-    look = Look(scale, more.asks, before + more.quantity.magnitude, limit)
+    look = Look(scale, more.asks, before + more.quantity.magnitude, point.limit)
     async for event in read_by_eye(job, notes, place, more, look, taken):
         yield event
     seen = taken[-1]

@@ -121,7 +121,6 @@ def _place(index: int, point: Point) -> str:
 
 def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Event]:
     scale = NawiCharacteristics.of(job.subject.characteristics)
-
     by_eye = is_read_by_eye(job.subject)
 
     async def observe(index: int, point: Point) -> AsyncIterator[Event]:
@@ -129,6 +128,7 @@ def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Eve
         taken: list[Indication] = []
         row: dict[str, str | bool] = {}
         added: Decimal | None = None
+        shown = Decimal(0)
         if point.instruction.asks is Asks.NOTHING:
             yield StepAsked(point.instruction)
             await job.hand.do(point.instruction)
@@ -136,9 +136,9 @@ def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Eve
             async for event in _show(job, notes, place, point, point.instruction, taken):
                 yield event
             notes.keep(place, taken[0])
+            shown = mass_of(taken[0], scale.unit)
             row["indication"] = f"{taken[0].text} {taken[0].unit}"
         if point.by_added_load:
-            shown = mass_of(taken[0], scale.unit)
             for tenths in range(1, 11):
                 added = tenths * scale.e / 10
                 step = Instruction(Action.ADD, Quantity(added, scale.unit))
@@ -157,7 +157,7 @@ def _weigh(job: Job, plan: tuple[Point, ...], notes: Notes) -> AsyncIterator[Eve
                     unit=scale.unit,
                 )
         if point.more is not None:
-            async for event in see_it_move(job, notes, place, point.more, point.limit, row, taken):
+            async for event in see_it_move(job, notes, place, point, point.more, taken, row):
                 yield event
         await _look_around(job, notes, place)
         write_weighing(notes, point, row)

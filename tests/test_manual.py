@@ -187,7 +187,7 @@ class Terminal:
 
 def _read(descriptor: int) -> str:
     try:
-        return os.read(descriptor, 4096).decode()
+        return os.read(descriptor, 4096).decode("utf-8", "replace")
     except OSError:  # the other end is closed
         return ""
 
