@@ -33,17 +33,24 @@ class SqliteFile:
 
     errors: type[Exception] = sqlite3.Error
 
-    def __init__(self, path: Path, family: str, *, busy_timeout: float = 5.0) -> None:
-        """Take the file; ``busy_timeout`` [s] is the longest wait for another program."""
+    def __init__(
+        self, path: Path, family: str, *, busy_timeout: float = 5.0, page_size: int = 4096
+    ) -> None:
+        """Take the file; ``busy_timeout`` [s] is the longest wait for another program.
+
+        ``page_size`` [byte] is that of a new file; an old one keeps its own.
+        """
         self.path = path
         self.name = str(path)
         self._family = family
         self._busy_timeout = busy_timeout
+        self._page_size = page_size
 
     def connect(self, *, reading: bool) -> sqlite3.Connection:
         """Open or make the file."""
         connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
         try:
+            connection.execute(f"PRAGMA page_size = {self._page_size:d}")
             self._write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             if reading:

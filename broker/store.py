@@ -31,6 +31,8 @@ _COLUMNS = "stored, kind, id, office, bench, number, trial, verdict, digest, rec
 _PLACES = f"({', '.join('?' * (_COLUMNS.count(',') + 1))})"
 _ROWS = (64, 8, 1)
 """Rows of one statement: while it runs the interpreter is free for whoever reads the next records."""
+_PAGE = 16384
+"""Bytes of a page of SQLite: a verdict of 20 kB costs a third less in two of them than in five."""
 _STRETCHES = 100
 """Most stretches of missing numbers that are named at once."""
 
@@ -237,7 +239,7 @@ def _database(where: Path | str, password: str | None, busy_timeout: float) -> D
         from broker.postgresql import PostgresServer  # loaded only where it is used
 
         return PostgresServer(where, "store_postgresql", password=password, timeout=busy_timeout)
-    return SqliteFile(Path(where), "store_sqlite", busy_timeout=busy_timeout)
+    return SqliteFile(Path(where), "store_sqlite", busy_timeout=busy_timeout, page_size=_PAGE)
 
 
 def _where(asked: Mapping[str, object]) -> str:
