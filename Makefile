@@ -51,7 +51,7 @@ check: install-dev
 	$(BIN)/python .ci/dependencies.py audit requirements.lock requirements-dev.lock
 
 test: install-dev system-peers check
-	$(BIN)/pytest
+	@sh .ci/run-tests $(BIN)/pytest
 
 bench: install-dev system-peers
 	$(BIN)/python -m benchmarks
