@@ -7,7 +7,6 @@ the topic it came on: receipts and questions are signed, and what is refused is 
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,9 +14,8 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.claim import Holder, claim
+from broker.comeback import Comeback
 from broker.connection import (
-    CAREFUL,
-    SOON,
     Client,
     Connector,
     Message,
@@ -25,9 +23,6 @@ from broker.connection import (
     Will,
     batches,
     client_id,
-    first,
-    pauses,
-    taken_over,
 )
 from broker.failure import BadRecord, BrokerError, Cloned, NotPermitted
 from broker.live import LiveBuffer
@@ -121,7 +116,7 @@ class BenchLine:
 
     async def run(self) -> None:
         """Serve the bench until cancelled; a broker that is away is tried again for ever."""
-        tries, short, said, begun = 0, 0, set[str](), 0.0
+        comeback = Comeback()
         while True:
             try:
                 self._connected_at = timestamp()
@@ -129,27 +124,22 @@ class BenchLine:
                     self._client_id, will=self._will(), refused=self._note_denied
                 ) as client:
                     log.info("bench %s: connected, MQTT %s", self.name, self._connector.version)
-                    tries, begun = min(short, CAREFUL), time.monotonic()
-                    said = said if short else set()
+                    comeback.made()
                     self.connections += 1
                     await self._serve(client)
             except* Cloned:
                 raise
             except* (MqttError, BrokerError) as group:
-                why = taken_over(group) or first(group)
-                level = logging.DEBUG if str(why) in said else logging.WARNING
-                said.add(str(why))
+                level, why = comeback.broke(group)
                 log.log(level, "bench %s: %s; verdicts wait on disk", self.name, why)
-                if begun:
-                    short = short + 1 if time.monotonic() - begun < SOON else 0
-                    begun = 0.0
-                if short:  # who has found out our identifier pushes us out: not a second time
+                if (
+                    comeback.short
+                ):  # who has found out our identifier pushes us out: not a second time
                     self._client_id = client_id(self._address, self.name)
             finally:
                 self.online = False
                 self._shared.moved()
-            await asyncio.sleep(pauses(tries))
-            tries += 1
+            await asyncio.sleep(comeback.pause())
 
     def _will(self) -> Will | None:
         if self._gone:

@@ -23,8 +23,6 @@ from broker.failure import BrokerAway, NotPermitted, TakenOver
 from broker.secure_line import explain, explain_silence, secure_context
 
 __all__ = [
-    "CAREFUL",
-    "SOON",
     "Client",
     "Connector",
     "Message",
@@ -33,7 +31,6 @@ __all__ = [
     "batches",
     "client_id",
     "first",
-    "pauses",
     "taken_over",
 ]
 
@@ -48,11 +45,6 @@ _INFLIGHT = 1024
 
 _TAKEN_OVER = 142
 """MQTT 5: somebody else has connected with our client identifier."""
-SOON = 5.0
-"""A line that breaks so soon [s] after it was made is called short: somebody pushes us out, or the
-broker ends each line on which something was denied, as Mosquitto 2.0.11 does."""
-CAREFUL = 3
-"""As many tries are taken as done, at most, after short lines: 0.8 s until the next."""
 _REFUSED = 128
 """Reason codes from here on are refusals."""
 
@@ -330,11 +322,6 @@ def first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def pauses(tries: int) -> float:
-    """Return the pause [s] before the next try: 0.1, 0.2, 0.4 ... 30."""
-    return float(min(30.0, 0.1 * 2 ** min(tries, 10)))
 
 
 def _asked(kept: int) -> Properties:

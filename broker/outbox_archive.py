@@ -92,7 +92,6 @@ def read_archive(path: Path) -> Iterator[StoredRecord]:
             for stored, kind, name, number, trial, own, received, body in found:
                 record = _understood(body)
                 yield StoredRecord(
-                    stored or 0,
                     kind,
                     name,
                     str(record.get("office", "")),
@@ -101,8 +100,9 @@ def read_archive(path: Path) -> Iterator[StoredRecord]:
                     bool(trial),
                     record.get("verdict"),
                     own,
-                    received or "",
                     body,
+                    stored or 0,
+                    received or "",
                 )
     except sqlite3.Error as error:
         raise explain(error, path, OutboxFailed) from error

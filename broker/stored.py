@@ -50,31 +50,13 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRecord:
+class StoredRecord(Arrival):
     """A record as it was received."""
 
     stored: int
     """Number of the record in this store, from 1."""
-    kind: str
-    """start, verdict or abandonment."""
-    id: str
-    """Identity of the verification."""
-    office: str
-    """Code of the unit."""
-    bench: str
-    """Name of the bench."""
-    number: int
-    """Number of the verification on its bench."""
-    trial: bool
-    """Whether it is simulated or replayed."""
-    verdict: str | None
-    """conforming, nonconforming or indeterminate; None unless a verdict."""
-    digest: str
-    """``sha256:`` of the body."""
     received_at: str
     """When it was first received, UTC."""
-    body: bytes
-    """The bytes as they were received."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -128,8 +110,10 @@ class Missing:
 
 def stored_record(row: tuple[Any, ...]) -> StoredRecord:
     """Return a database row as a value."""
-    stored, kind, name, office, bench, number, trial, *rest = row
-    return StoredRecord(stored, kind, name, office, bench, number, bool(trial), *rest)
+    stored, kind, name, office, bench, number, trial, verdict, own, received_at, body = row
+    return StoredRecord(
+        kind, name, office, bench, number, bool(trial), verdict, own, body, stored, received_at
+    )
 
 
 def missing_in(seen: Iterable[tuple[int, str]], complete: int, most: int) -> Missing:

@@ -13,17 +13,13 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.asking import Asking
+from broker.comeback import Comeback
 from broker.connection import (
-    CAREFUL,
-    SOON,
     Client,
     Connector,
     Message,
     MqttError,
     batches,
-    first,
-    pauses,
-    taken_over,
 )
 from broker.failure import BadRecord, BrokerError, ConflictingRecord, NotPermitted
 from broker.record import KINDS, decode, encode, timestamp, validate
@@ -79,27 +75,20 @@ class Subscriber:
 
     async def run(self) -> None:
         """Store and receipt until cancelled; a broker that is away is tried again for ever."""
-        tries, short, said, begun = 0, 0, set[str](), 0.0
+        comeback = Comeback()
         while True:
             try:
                 async with self._connector.connect(
                     self._client_id, keep_session=True, refused=self._note_denied
                 ) as client:
-                    tries, begun = min(short, CAREFUL), time.monotonic()
-                    said = said if short else set()
+                    comeback.made()
                     await self._serve(client)
             except* (BrokerError, MqttError) as group:
-                why = taken_over(group) or first(group)
-                level = logging.DEBUG if str(why) in said else logging.WARNING
-                said.add(str(why))
+                level, why = comeback.broke(group)
                 log.log(level, "records of office %s: %s", self._office, why)
-                if begun:
-                    short = short + 1 if time.monotonic() - begun < SOON else 0
-                    begun = 0.0
             finally:
                 self.ready.clear()
-            await asyncio.sleep(pauses(tries))
-            tries += 1
+            await asyncio.sleep(comeback.pause())
 
     def _note_denied(self, topic: str, error: NotPermitted) -> None:
         if self._refusals.is_news(topic, error):
