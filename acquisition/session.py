@@ -7,7 +7,6 @@ It holds no tolerance and touches no wire.
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack, suppress
 from decimal import Decimal
@@ -43,6 +42,7 @@ from acquisition.routine import Action, Asks, Instruction, NawiCharacteristics, 
 from acquisition.steady import Steady
 from acquisition.surroundings import looked_at
 from broker.failure import BrokerError
+from broker.record import new_id
 from calibration.evaluation import evaluate
 from calibration.sheet import parse_sheet
 from calibration.units import Quantity
@@ -68,7 +68,7 @@ async def run(job: Job) -> AsyncGenerator[Event]:
     """
     plan = rehearsed_plan(job)
     routine = _weigh if job.bench.routine == "nawi" else _meter
-    verification = str(uuid.uuid4())
+    verification = new_id()
     started = job.now()
     notes = Notes(by={job.subject.name: job.technician} if job.technician else {})
     try:

@@ -1,5 +1,7 @@
 """Messages as bytes: exact decimals, one canonical form, and refusals that name the place."""
 
+import time
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from broker.address import Topics, level
 from broker.failure import BadRecord
-from broker.record import LIMIT, decode, digest, encode, validate
+from broker.record import LIMIT, decode, digest, encode, new_id, validate
 from tests.records import start, verdict
 
 VALUES = st.recursive(
@@ -144,3 +146,14 @@ def test_topics_are_those_of_the_contract() -> None:
     assert legal.record("abandonment", "id") == "tera/v1/3516/starts/id"
     assert trial.receipts("meja") == "tera/v1/3516/trial/receipts/meja"
     assert legal.live("meja", "timbangan-1") == "tera/v1/3516/live/meja/timbangan-1"
+
+
+def test_an_identity_is_unique_and_begins_with_the_time() -> None:
+    before = time.time_ns() // 1_000_000
+    names = [new_id() for _ in range(2000)]
+    after = time.time_ns() // 1_000_000
+    found = [uuid.UUID(name) for name in names]
+    assert [str(one) for one in found] == names
+    assert {(one.version, one.variant) for one in found} == {(7, uuid.RFC_4122)}
+    assert all(before <= one.int >> 80 <= after for one in found)
+    assert len({one.int & ~(-1 << 62) for one in found}) == len(found)
