@@ -9,8 +9,8 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from acquisition.commands.serve import leave_out_of_collections
 from acquisition.config import Station
+from acquisition.memory import leave_out_of_collections
 from acquisition.station import Running, running
 from benchmarks.peers import MAP
 from benchmarks.scale_peers import NUMBERS, WRAP, moment, told

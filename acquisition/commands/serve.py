@@ -6,7 +6,6 @@ bounded time to get its receipts, and every bench says that it is offline. A sec
 
 import argparse
 import asyncio
-import gc
 import time
 from contextlib import AsyncExitStack, suppress
 
@@ -16,6 +15,7 @@ from acquisition.faults import PROGRAM_FAULT, BadInput, exit_code
 from acquisition.gauges import gather
 from acquisition.journal import Journal, open_journal
 from acquisition.language import choose, t
+from acquisition.memory import give_back, leave_out_of_collections
 from acquisition.notify import notify
 from acquisition.orders import work_off_orders
 from acquisition.scrape import metrics_page
@@ -79,12 +79,14 @@ async def _serve(settings: Station, *, take_over: bool) -> int:
         leave_out_of_collections()
         notify("READY=1", f"STATUS={t(told, **values)}")
         orders = asyncio.create_task(work_off_orders(station), name="orders")
+        memory = asyncio.create_task(give_back(), name="memory")
         try:
             code = await stopped
         finally:
             notify("STOPPING=1")
             orders.cancel()
-            await asyncio.gather(orders, return_exceptions=True)
+            memory.cancel()
+            await asyncio.gather(orders, memory, return_exceptions=True)
         left = await _drain(station, hurry)
     log.info(
         "stopped; {waiting} records wait for their receipt and go out at the next start",
@@ -92,17 +94,6 @@ async def _serve(settings: Station, *, take_over: bool) -> int:
         waiting=left,
     )
     return code
-
-
-def leave_out_of_collections() -> None:
-    """Leave what the start made, which stays to the end, out of every later garbage collection.
-
-    With it a full one takes 20 to 50 ms, in which nobody reads a line. What an indication makes is
-    freed without any, so they need not come often.
-    """
-    gc.set_threshold(10_000, 20, 50)
-    gc.collect()
-    gc.freeze()
 
 
 async def _drain(station: Running, hurry: asyncio.Event) -> int | str:
