@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 _PLACE = 0x7E7A_5A21
 """The advisory lock that stands for the one writer's place."""
 
+_BY_INDEX = "-c enable_seqscan=off"
+"""Every question of ours has its index. Of a table that grows fast, as after a long time without a
+broker, the server knows too little yet, and would rather read the whole of it for each."""
+
 
 class PostgresRows:
     """A connection that takes the SQL of outbox and store."""
@@ -71,7 +75,9 @@ class PostgresServer:
             autocommit=True,
             application_name="tante-sari",
             options=f"-c lock_timeout={round(self._timeout * 1000)}"
-            " -c synchronous_commit=on" + " -c default_transaction_read_only=on" * reading,
+            f" -c synchronous_commit=on {_BY_INDEX}"
+            + " -c default_transaction_read_only=on"
+            * reading,
         )
         return PostgresRows(connection)
 

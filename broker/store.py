@@ -184,11 +184,10 @@ class RecordStore:
         if not claims:
             return ()
         places = ", ".join(["(?, ?)"] * len(claims))
-        sql = (  # so written that each claim is looked up, however many records there are
+        sql = (  # so written that each claim is looked up, whatever the database thinks of its tables
             f"WITH claim (bench, number) AS (VALUES {places})"  # noqa: S608 - only places
-            " SELECT s.bench, s.number FROM claim AS c CROSS JOIN stored AS s"
-            " WHERE s.office = ? AND s.bench = c.bench AND s.number = c.number"
-            " GROUP BY s.bench, s.number HAVING count(DISTINCT s.id) > 1"
+            " SELECT bench, number FROM claim WHERE 1 < (SELECT count(DISTINCT id) FROM stored AS s"
+            " WHERE s.office = ? AND s.bench = claim.bench AND s.number = claim.number)"
         )
         values = [*(value for claim in sorted(claims) for value in claim), office]
 
