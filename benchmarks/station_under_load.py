@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from acquisition.config import Station
-from acquisition.memory import leave_out_of_collections
+from acquisition.memory import give_back, leave_out_of_collections
 from acquisition.station import Running, running
 from benchmarks.peers import MAP
 from benchmarks.scale_peers import NUMBERS, WRAP, moment, told
@@ -155,6 +155,7 @@ async def main(wanted: dict[str, Any]) -> None:
     async with running(settings(wanted)) as station:
         await station.publisher.connected.wait()
         leave_out_of_collections()
+        memory = asyncio.create_task(give_back())
         if wanted.get("profile"):
             import cProfile
 
@@ -165,6 +166,7 @@ async def main(wanted: dict[str, Any]) -> None:
             profile.dump_stats(wanted["profile"])
         else:
             await measure(station, wanted["seconds"])
+        memory.cancel()
 
 
 if __name__ == "__main__":
