@@ -13,10 +13,10 @@ help:
 	@echo "make install  only the set-up: leaves $(BIN)/tera"
 	@echo "make sbom     what it consists of, for others to check: sbom.cdx.json"
 	@echo "make bench    measured speed, as ratios side by side"
-	@echo "make backlog  the broker away for 100,000 verdicts, then drained: about five minutes"
+	@echo "make backlog  the broker away for 100,000 verdicts, then drained: about seven minutes"
 	@echo "make lines    every kind of line pulled and returned 100 times: about a minute"
-	@echo "make crash    everything killed at random instants, 1,070 times: about twenty minutes"
-	@echo "make torn     the station's files cut or corrupted at 1,000 places: about five minutes"
+	@echo "make crash    everything killed at random instants, 1,070 times: about five minutes"
+	@echo "make torn     the station's files cut or corrupted at 1,000 places: about two minutes"
 	@echo "make soak     50 benches for an hour: memory, descriptors, and whether all arrived"
 
 $(VENV)/bin/python:
