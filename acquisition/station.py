@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -142,7 +143,12 @@ def is_trial(bench: Bench) -> bool:
 
 def software() -> dict[str, str]:
     """Return name and version of this program."""
-    return {"name": "tante-sari", "version": version("tante-sari")}
+    return {"name": "tante-sari", "version": _version()}
+
+
+@cache
+def _version() -> str:
+    return version("tante-sari")  # reads files, and keeps what it finds of every folder
 
 
 def broker_address(settings: Premises, who: str) -> BrokerAddress:

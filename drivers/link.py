@@ -23,8 +23,10 @@ from drivers.line_end import ends_here, is_loopback, is_pty
 
 _CONNECTED_WITHIN: Final = 5.0
 """How long a serial server may take to accept a connection [s]."""
+_AT_ONCE: Final = 4096
+"""Most bytes of one read; a tty gives up to 4095."""
 _BACKLOG: Final = 2048
-"""A read of fewer bytes emptied the line: a tty gives up to 4095 at once, a socket 65536."""
+"""A read of fewer bytes emptied the line."""
 _CHARACTERS_OF_SILENCE: Final = 5
 """A sender that goes on leaves no pause between characters."""
 _BUFFERED: Final = 0.025
@@ -137,6 +139,7 @@ class SerialLink:
         self._watched = False
         self._empty_ns = 0
         self._read = b""
+        self._buffer = bytearray(_AT_ONCE)  # a fresh one for each read would leave holes in memory
         """What was read for whoever waited and did not come to take it."""
         self._failed: OSError | None = None
         """What such a read failed with: a reset says so only once."""
@@ -282,12 +285,13 @@ class SerialLink:
         """Read what is here; nothing when the line is empty, None when it hung up."""
         now_ns = time.monotonic_ns()
         try:
-            data = os.read(port.fileno(), 65536)
+            count = os.readv(port.fileno(), [self._buffer])
         except BlockingIOError:
             self._empty_ns = now_ns
             return b""
-        if not data:
+        if not count:
             return None
+        data = bytes(self._buffer[:count])
         self.arrived_ns, self.since_ns = time.monotonic_ns(), self._empty_ns
         if len(data) < _BACKLOG:
             self._empty_ns = now_ns
