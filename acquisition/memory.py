@@ -1,4 +1,4 @@
-"""What keeps the memory of a service that runs for months as it was on its first day."""
+"""What a service that runs for months does about its memory."""
 
 import asyncio
 import ctypes
@@ -23,11 +23,10 @@ async def give_back(every: float = _EVERY) -> None:
     """Give free memory back to the system, again and again, until cancelled.
 
     Verdicts of 50 benches are made and freed in any order by several threads, and the C library keeps
-    the holes between them: without this it held some 300 bytes more with each verdict.
+    the holes between them.
     """
-    trim = getattr(
-        ctypes.CDLL(None), "malloc_trim", None
-    )  # glibc has it, other C libraries may not
+    # glibc has it, other C libraries may not
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     while trim is not None:
         await asyncio.sleep(every)
         await asyncio.to_thread(trim, 0)
