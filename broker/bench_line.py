@@ -132,9 +132,7 @@ class BenchLine:
             except* (MqttError, BrokerError) as group:
                 level, why = comeback.broke(group)
                 log.log(level, "bench %s: %s; verdicts wait on disk", self.name, why)
-                if (
-                    comeback.short
-                ):  # who has found out our identifier pushes us out: not a second time
+                if comeback.short:  # who knows our identifier pushes us out: not a second time
                     self._client_id = client_id(self._address, self.name)
             finally:
                 self.online = False

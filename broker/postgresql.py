@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _PLACE = 0x7E7A_5A21
 """The advisory lock that stands for the one writer's place."""
 
-_BY_INDEX = "-c enable_seqscan=off"
+_OPTIONS = "-c synchronous_commit=on -c enable_seqscan=off"
 """Every question of ours has its index. Of a table that grows fast, as after a long time without a
 broker, the server knows too little yet, and would rather read the whole of it for each."""
 
@@ -74,10 +74,8 @@ class PostgresServer:
             connect_timeout=max(2, round(self._timeout)),
             autocommit=True,
             application_name="tante-sari",
-            options=f"-c lock_timeout={round(self._timeout * 1000)}"
-            f" -c synchronous_commit=on {_BY_INDEX}"
-            + " -c default_transaction_read_only=on"
-            * reading,
+            options=f"{_OPTIONS} -c lock_timeout={round(self._timeout * 1000)}"
+            + " -c default_transaction_read_only=on" * reading,
         )
         return PostgresRows(connection)
 

@@ -138,8 +138,8 @@ class SerialLink:
         self._reading: asyncio.Future[None] | None = None
         self._watched = False
         self._empty_ns = 0
-        self._read = b""
         self._buffer = bytearray(_AT_ONCE)  # a fresh one for each read would leave holes in memory
+        self._read = b""
         """What was read for whoever waited and did not come to take it."""
         self._failed: OSError | None = None
         """What such a read failed with: a reset says so only once."""
