@@ -15,7 +15,7 @@ from acquisition.faults import PROGRAM_FAULT, BadInput, exit_code
 from acquisition.gauges import gather
 from acquisition.journal import Journal, open_journal
 from acquisition.language import choose, t
-from acquisition.memory import give_back, leave_out_of_collections
+from acquisition.memory import give_back, keep_together, leave_out_of_collections
 from acquisition.notify import notify
 from acquisition.orders import work_off_orders
 from acquisition.scrape import metrics_page
@@ -34,6 +34,7 @@ _QUIET = 2.0
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    keep_together()
     settings = load_station(arguments.config)
     choose(settings.console.language)
     try:
