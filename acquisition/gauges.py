@@ -103,7 +103,7 @@ def _instruments(station: Running) -> list[Family]:
         where = {"bench": tally.bench, "instrument": name}
         for condition in Condition:
             shown.add(tally.indications[condition.value], **where, condition=condition.value)
-        fault.add(int(name in station.faults), **where)
+        fault.add(int(tally.fault is not None), **where)
         faults.add(tally.faults, **where)
         raised.add(tally.raised, **where)
         if tally.garbled is not None:

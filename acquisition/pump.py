@@ -10,17 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from acquisition.config import Bench, Instrument
 from acquisition.faults import english
-from acquisition.feed import to_wire
+from acquisition.feed import Feed, to_wire
 from acquisition.instruments import Driver
 from acquisition.journal import Journal
+from broker.publisher import Publisher
 from drivers.indication import Condition
-
-if TYPE_CHECKING:
-    from acquisition.station import Running
 
 log = Journal(__name__)
 
@@ -48,6 +45,8 @@ class Tally:
     """Times that its driver failed in a way nobody foresaw."""
     shown: float | None = None
     """When it last gave a value [s, monotonic]."""
+    at_fault: dict[str, str] = field(default_factory=dict)
+    """What is wrong now, by quantity: one may be at fault while the others are well."""
 
     @classmethod
     def of(cls, bench: Bench, instrument: Instrument, driver: Driver) -> "Tally":
@@ -65,26 +64,52 @@ class Tally:
         counted: int | None = getattr(self.driver.counters, "garbled", None)
         return counted
 
+    @property
+    def fault(self) -> str | None:
+        """Return what is wrong now; None when it is well."""
+        return next(iter(self.at_fault.values()), None)
 
-async def pump(station: "Running", bench: Bench, instrument: Instrument, driver: Driver) -> None:
-    """Read one instrument for ever."""
+    def note(self, quantity: str, detail: str | None) -> bool:
+        """Note what is wrong with a quantity, None when nothing is; say whether that is news."""
+        before = self.fault
+        if detail is None:
+            self.at_fault.pop(quantity, None)
+        else:
+            self.at_fault[quantity] = detail
+        self.faults += before is None and self.fault is not None
+        return self.fault != before
+
+
+async def pump(
+    bench: Bench,
+    instrument: Instrument,
+    feeds: Mapping[str, Feed],
+    tallies: Mapping[str, Tally],
+    publisher: Publisher,
+) -> None:
+    """Read one instrument of a bench for ever; feeds and tallies are those of all, by name."""
     name, tries = instrument.name, 0
-    tally = station.tallies[name]
+    tally = tallies[name]
+
+    def note(quantity: str, detail: str | None) -> None:
+        if tally.note(quantity, detail):
+            _say(bench, name, tally.fault)
+            publisher.set_faults(bench.name, _faults_of(bench, tallies))
+
     while True:
         try:
-            async with aclosing(driver.indications()) as indications:
+            async with aclosing(tally.driver.indications()) as indications:
                 async for indication in indications:
                     tries = 0
                     tally.indications[indication.condition.value] += 1
-                    station.feeds[name].publish(indication)
-                    station.publisher.offer_live(bench.name, name, to_wire(indication))
+                    feeds[name].publish(indication)
+                    publisher.offer_live(bench.name, name, to_wire(indication))
                     fault = indication.condition is Condition.FAULT
-                    detail = (indication.detail or "fault") if fault else None
                     if not fault:
                         tally.shown = time.monotonic()
-                    if fault or station.at_fault.get(name):
-                        _note_fault(station, bench, name, indication.quantity, detail)
-                        _note_fault(station, bench, name, _DRIVER, None)
+                    if fault or tally.at_fault:
+                        note(indication.quantity, (indication.detail or "fault") if fault else None)
+                        note(_DRIVER, None)
         except Exception as error:  # noqa: BLE001 - another instrument must not suffer
             log.error(
                 "instrument {instrument}: its driver failed: {why}",
@@ -94,26 +119,14 @@ async def pump(station: "Running", bench: Bench, instrument: Instrument, driver:
                 instrument=name,
                 why=error,
             )
-            _note_fault(station, bench, name, _DRIVER, english(error))
+            note(_DRIVER, english(error))
             tally.raised += 1
         await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         tries += 1
 
 
-def _note_fault(
-    station: "Running", bench: Bench, name: str, quantity: str, detail: str | None
-) -> None:
-    """Note what is wrong with a quantity of an instrument, and say it when that is news."""
-    at_fault = station.at_fault.setdefault(name, {})
-    if detail is None:
-        at_fault.pop(quantity, None)
-    else:
-        at_fault[quantity] = detail
-    before, now = station.faults.get(name), next(iter(at_fault.values()), None)
-    if now == before:
-        return
-    if now is None:
-        del station.faults[name]
+def _say(bench: Bench, name: str, fault: str | None) -> None:
+    if fault is None:
         log.info(
             "instrument {instrument}: answers again",
             event="instrument_well",
@@ -121,21 +134,18 @@ def _note_fault(
             instrument=name,
         )
     else:
-        station.tallies[name].faults += before is None
-        station.faults[name] = now
         log.warning(
             "instrument {instrument}: {detail}",
             event="instrument_fault",
             bench=bench.name,
             instrument=name,
-            detail=now,
+            detail=fault,
         )
-    station.publisher.set_faults(bench.name, _faults_of(station, bench))
 
 
-def _faults_of(station: "Running", bench: Bench) -> list[Mapping[str, str]]:
+def _faults_of(bench: Bench, tallies: Mapping[str, Tally]) -> list[Mapping[str, str]]:
     return [
-        {"instrument": i.name, "detail": station.faults[i.name]}
+        {"instrument": i.name, "detail": fault}
         for i in bench.instrument
-        if i.name in station.faults
+        if (fault := tallies[i.name].fault) is not None
     ]

@@ -66,12 +66,15 @@ class Running:
     feeds: dict[str, Feed] = field(default_factory=dict)
     ports: dict[str, str] = field(default_factory=dict)
     """Name of the instrument to where its line really is."""
-    faults: dict[str, str] = field(default_factory=dict)
-    """Name of the instrument to what is wrong with it now."""
-    at_fault: dict[str, dict[str, str]] = field(default_factory=dict)
-    """The same by quantity: one quantity may be at fault while the others are well."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     """Name of the instrument to what it did so far."""
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Return what is wrong now, by name of the instrument."""
+        return {
+            name: tally.fault for name, tally in self.tallies.items() if tally.fault is not None
+        }
 
     def job(
         self,
@@ -281,19 +284,21 @@ async def _at_work(station: Running) -> AsyncIterator[None]:
         for bench in settings.bench
         for instrument in bench.instrument
     ]
+    for bench, instrument, driver in drivers:
+        station.feeds[instrument.name] = Feed(instrument.name)
+        station.tallies[instrument.name] = Tally.of(bench, instrument, driver)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(_publish(station.publisher), name="publisher"),
             group.create_task(station.clock.run(), name="clock"),
             group.create_task(station.heart.run(), name="heart"),
         ]
-        for bench, instrument, driver in drivers:
+        for bench, instrument, _ in drivers:
             name = instrument.name
-            station.feeds[name] = Feed(name)
-            tally = station.tallies[name] = Tally.of(bench, instrument, driver)
+            tally = station.tallies[name]
             if not is_read_by_eye(instrument):  # nobody types for days, and nothing is stuck
                 station.heart.progress.expect(name, tally.patience, tally.evidence)
-            work = pump(station, bench, instrument, driver)
+            work = pump(bench, instrument, station.feeds, station.tallies, station.publisher)
             tasks.append(group.create_task(work, name=name))
         try:
             yield
