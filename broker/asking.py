@@ -2,22 +2,30 @@
 
 Every bench that was heard of is looked at now and then; one that lacks something is asked after
 pauses that grow, so that what a bench cannot give is not asked for all day. Knows moments on a
-monotonic clock and what is complete; touches neither store nor network.
+monotonic clock, what is complete, and what was last heard; touches neither store nor network.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from broker.stored import Missing
 
 
 @dataclass(slots=True)
-class _Bench:
+class Bench:
+    """One bench."""
+
     trial: bool
     due: float
     pause: float
     complete: int = 0
     news: bool = True
+    highest: int = 0
+    """Highest number that was heard of when it was last looked at."""
+    missing: int = 0
+    """How many numbers lacked something then, as far as they were named."""
+    last: str = ""
+    """When its last record came, UTC; empty when that is not known."""
 
 
 class Asking:
@@ -27,15 +35,20 @@ class Asking:
         """Take the pauses [s] before a bench is looked at, and at most between two questions."""
         self._first = first_pause
         self._longest = longest_pause
-        self._benches: dict[str, _Bench] = {}
+        self._benches: dict[str, Bench] = {}
 
-    def heard(self, bench: str, trial: bool, now: float) -> None:
-        """Note that a record of a bench came; it is looked at a little later."""
+    @property
+    def benches(self) -> Mapping[str, Bench]:
+        """Return the benches that were heard of, by name."""
+        return self._benches
+
+    def heard(self, bench: str, trial: bool, now: float, came: str = "") -> None:
+        """Note that a record of a bench came, and when; it is looked at a little later."""
         known = self._benches.get(bench)
         if known is None:
-            self._benches[bench] = _Bench(trial, now + self._first, self._first)
+            self._benches[bench] = Bench(trial, now + self._first, self._first, last=came)
         else:
-            known.trial = trial
+            known.trial, known.last = trial, max(known.last, came)
             if not known.news:
                 known.news, known.due = True, min(known.due, now + known.pause)
 
@@ -50,6 +63,8 @@ class Asking:
         known = self._benches[bench]
         progress = found.complete > known.complete
         known.complete, known.news = found.complete, False
+        known.highest = found.highest
+        known.missing = sum(last - first + 1 for first, last in found.stretches)
         if not found.stretches:
             known.pause, known.due = self._first, float("inf")
         else:

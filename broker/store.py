@@ -5,7 +5,9 @@ become a conflict that a person must look at. Knows no network and gives no rece
 does not care whether SQLite or PostgreSQL holds the rows.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,8 +17,10 @@ from broker.record import KINDS, decode, timestamp, validate
 from broker.rows_seam import Database, Rows
 from broker.sqlite_file import SqliteFile
 from broker.stored import (
+    NOTHING,
     Arrival,
     Conflict,
+    Delivered,
     Gap,
     Missing,
     StoredRecord,
@@ -25,7 +29,7 @@ from broker.stored import (
     stored_record,
 )
 
-__all__ = ["Arrival", "Conflict", "Gap", "Missing", "RecordStore", "StoredRecord"]
+__all__ = ["Arrival", "Conflict", "Gap", "Missing", "RecordStore", "StoredRecord", "Totals"]
 
 _COLUMNS = "stored, kind, id, office, bench, number, trial, verdict, digest, received_at, body"
 _PLACES = f"({', '.join('?' * (_COLUMNS.count(',') + 1))})"
@@ -33,8 +37,20 @@ _ROWS = (64, 8, 1)
 """Rows of one statement: while it runs the interpreter is free for whoever reads the next records."""
 _PAGE = 16384
 """Bytes of a page of SQLite: a verdict of 20 kB costs a third less in two of them than in five."""
+_MANY = 1000
+"""So many conflicts are counted, and no more: there are few, or somebody makes them."""
 _STRETCHES = 100
 """Most stretches of missing numbers that are named at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much a store holds."""
+
+    records: int
+    """Records; also the highest number that was given to one."""
+    conflicts: int
+    """What was kept aside, up to a thousand."""
 
 
 class RecordStore:
@@ -42,6 +58,8 @@ class RecordStore:
 
     def __init__(self, committer: Committer[Any]) -> None:
         self._committer = committer
+        self.taken: Counter[str] = Counter()
+        """What was committed since it was opened: new records by kind, ``again``, ``conflict``."""
 
     @classmethod
     async def open(
@@ -74,7 +92,9 @@ class RecordStore:
         What contradicts a stored record is kept aside and answered with the conflict.
         """
         now = timestamp()
-        return await self._committer.write(lambda db: _keep(db, items, now))
+        numbers, taken = await self._committer.write(lambda db: _keep(db, items, now))
+        self.taken.update(taken)
+        return numbers
 
     async def list(
         self,
@@ -164,16 +184,36 @@ class RecordStore:
 
         return await self._committer.read(work)
 
-    async def benches(self, office: str) -> tuple[tuple[str, bool], ...]:
-        """Return the benches of an office that were heard of, and whether each was last a trial."""
+    async def probe(self) -> Totals:
+        """Commit nothing, and return what the store holds; both cost little however large it is."""
+        await self._committer.write(lambda _: None)
 
-        def work(db: Rows) -> tuple[tuple[str, bool], ...]:
+        def work(db: Rows) -> Totals:
+            [(last, aside)] = db.execute(
+                "SELECT (SELECT max(stored) FROM stored),"
+                " (SELECT count(*) FROM (SELECT 1 FROM conflict LIMIT ?) AS few)",
+                (_MANY,),
+            ).fetchall()
+            return Totals(last or 0, aside)
+
+        return await self._committer.read(work)
+
+    async def benches(self, office: str) -> tuple[tuple[str, bool, str], ...]:
+        """Return the benches of an office that were heard of.
+
+        With each comes whether it was last a trial, and when the record with its highest number came.
+        """
+
+        def work(db: Rows) -> tuple[tuple[str, bool, str], ...]:
             names = db.execute("SELECT DISTINCT bench FROM stored WHERE office = ?", (office,))
-            last = "SELECT trial FROM stored WHERE office = ? AND bench = ? ORDER BY number DESC"
-            return tuple(
-                (name, bool(db.execute(f"{last} LIMIT 1", (office, name)).fetchone()[0]))
-                for (name,) in names.fetchall()
+            last = (
+                "SELECT trial, received_at FROM stored WHERE office = ? AND bench = ?"
+                " ORDER BY number DESC LIMIT 1"
             )
+            found = [
+                (name, *db.execute(last, (office, name)).fetchone()) for (name,) in names.fetchall()
+            ]
+            return tuple((name, bool(trial), came) for name, trial, came in found)
 
         return await self._committer.read(work)
 
@@ -196,7 +236,18 @@ class RecordStore:
 
         return await self._committer.read(work)
 
-    async def missing(self, office: str, bench: str, *, complete: int = 0) -> Missing:
+    async def highest(self, office: str, bench: str) -> int:
+        """Return the highest number of a bench that is stored, 0 when there is none."""
+
+        def work(db: Rows) -> int:
+            sql = "SELECT max(number) FROM stored WHERE office = ? AND bench = ?"
+            return int(db.execute(sql, (office, bench)).fetchone()[0] or 0)
+
+        return await self._committer.read(work)
+
+    async def missing(
+        self, office: str, bench: str, *, complete: int = 0, delivered: Delivered = NOTHING
+    ) -> Missing:
         """Return what should have come from a bench by now; ``complete`` is known to be here."""
 
         def work(db: Rows) -> Missing:
@@ -205,7 +256,7 @@ class RecordStore:
                 " ORDER BY number",
                 (office, bench, complete),
             )
-            return missing_in(found, complete, _STRETCHES)
+            return missing_in(found, complete, _STRETCHES, delivered)
 
         return await self._committer.read(work)
 
@@ -245,7 +296,9 @@ def _where(asked: Mapping[str, object]) -> str:
     return " WHERE " + " AND ".join(asked) if asked else ""
 
 
-def _keep(db: Rows, items: Sequence[Arrival], now: str) -> tuple[int | ConflictingRecord, ...]:
+def _keep(
+    db: Rows, items: Sequence[Arrival], now: str
+) -> tuple[tuple[int | ConflictingRecord, ...], Counter[str]]:
     there = _stored_before(db, {item.id for item in items})
     [(last,)] = db.execute("SELECT max(stored) FROM stored").fetchall()
     fresh: list[tuple[Any, ...]] = []
@@ -284,7 +337,10 @@ def _keep(db: Rows, items: Sequence[Arrival], now: str) -> tuple[int | Conflicti
             " ON CONFLICT DO NOTHING",
             values,
         )
-    return tuple(numbers)
+    taken = Counter(item[1] for item in fresh)
+    taken["conflict"] = len(aside)
+    taken["again"] = len(items) - len(fresh) - len(aside)
+    return tuple(numbers), taken
 
 
 def _stored_before(db: Rows, names: set[str]) -> dict[tuple[str, bool], tuple[str, str, int]]:

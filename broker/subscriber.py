@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from broker.address import BrokerAddress, Topics
-from broker.asking import Asking
+from broker.asking import Asking, Bench
 from broker.comeback import Comeback
 from broker.connection import (
     Client,
@@ -72,6 +72,19 @@ class Subscriber:
         """Records the store could not commit; they come again."""
         self.asked = 0
         """Questions for numbers that are missing."""
+        self.connections = 0
+        """Times it was connected."""
+        self.denied = 0
+        """Receipts and questions that the broker did not let us publish."""
+        self.receipted = 0
+        """Records whose receipt was published."""
+        self.doubled = 0
+        """Times that a number came which another verification of its bench bears."""
+
+    @property
+    def benches(self) -> Mapping[str, Bench]:
+        """Return what is known of each bench since the first connection."""
+        return self._asking.benches
 
     async def run(self) -> None:
         """Store and receipt until cancelled; a broker that is away is tried again for ever."""
@@ -82,6 +95,7 @@ class Subscriber:
                     self._client_id, keep_session=True, refused=self._note_denied
                 ) as client:
                     comeback.made()
+                    self.connections += 1
                     await self._serve(client)
             except* (BrokerError, MqttError) as group:
                 level, why = comeback.broke(group)
@@ -91,6 +105,7 @@ class Subscriber:
             await asyncio.sleep(comeback.pause())
 
     def _note_denied(self, topic: str, error: NotPermitted) -> None:
+        self.denied += 1
         if self._refusals.is_news(topic, error):
             log.error("not published on %s: %s", topic, error)
 
@@ -98,8 +113,8 @@ class Subscriber:
         for topics in self._topics:
             for filter_ in (topics.start("+"), topics.verdict("+")):
                 await client.subscribe(filter_, qos=1)
-        for bench, trial in await self._known_benches():
-            self._asking.heard(bench, trial, time.monotonic())
+        for bench, trial, came in await self._known_benches():
+            self._asking.heard(bench, trial, time.monotonic(), came)
         self.ready.set()
         async with asyncio.TaskGroup() as group:  # a broken line ends what is being sent over it
             group.create_task(self._ask(client))
@@ -110,7 +125,7 @@ class Subscriber:
                     await storing
                 storing = group.create_task(self._take(client, group, batch, items))
 
-    async def _known_benches(self) -> Sequence[tuple[str, bool]]:
+    async def _known_benches(self) -> Sequence[tuple[str, bool, str]]:
         try:
             return await self._store.benches(self._office)
         except BrokerError as error:
@@ -128,16 +143,21 @@ class Subscriber:
         answers = await self._keep(items)
         client.acknowledge(batch)
         if answers:
-            group.create_task(client.publish_all(answers))
+            group.create_task(self._answer(client, answers))
 
-    async def _keep(self, items: Sequence[Arrival]) -> list[tuple[str, bytes]]:
-        """Store records; return topic and body of each receipt."""
+    async def _answer(self, client: Client, answers: Mapping[tuple[str, bytes], int]) -> None:
+        await client.publish_all(answers)
+        self.receipted += sum(answers.values())
+
+    async def _keep(self, items: Sequence[Arrival]) -> Mapping[tuple[str, bytes], int]:
+        """Store records; return topic and body of each receipt, and for how many records it is."""
         try:
             numbers = await self._store.keep_all(items)
         except BrokerError as error:
             self.failed += len(items)
             log.error("not stored, no receipt given: %s", error)
-            return []
+            return {}
+        now, came = time.monotonic(), timestamp()
         stored: dict[tuple[str, bool], list[dict[str, Any]]] = {}
         claims = set[tuple[str, int]]()
         for item, number in zip(items, numbers, strict=True):
@@ -147,17 +167,17 @@ class Subscriber:
                 continue
             self.accepted += 1
             claims.add((item.bench, item.number))
-            self._asking.heard(item.bench, item.trial, time.monotonic())
+            self._asking.heard(item.bench, item.trial, now, came)
             stored.setdefault((item.bench, item.trial), []).append(
                 {"kind": item.kind, "id": item.id, "digest": item.digest, "stored": number}
             )
         self._heard.set()
         await self._look_for_doubles(claims)
-        return [
-            answer
+        return {
+            answer: len(entries)
             for (bench, trial), entries in stored.items()
             if (answer := self._signed(bench, trial, _receipt(entries))) is not None
-        ]
+        }
 
     async def _look_for_doubles(self, claims: Collection[tuple[str, int]]) -> None:
         """Name a number that two verifications claim: one bench counts, somebody else spoke for it."""
@@ -166,6 +186,7 @@ class Subscriber:
         except BrokerError as error:
             log.error("not looked at what is missing: %s", error)
             return
+        self.doubled += len(doubles)
         for bench, number in doubles:
             conflict = ConflictingRecord(
                 "two verifications claim the number {number} of bench {bench}: somebody else spoke for"

@@ -48,3 +48,15 @@ def test_news_do_not_make_a_question_more_frequent_than_its_pause() -> None:
     asking.heard("meja", False, 8.1)
     assert due(asking, 15.9) == []
     assert due(asking, 16.0) == [("meja", False, 3)]
+
+
+def test_of_each_bench_is_known_what_it_lacks_and_when_it_was_last_heard() -> None:
+    asking = Asking(2.0, 60.0)
+    asking.heard("meja", False, 0.0, "2026-11-24T08:00:00.000Z")
+    asking.heard("meja", False, 1.0, "2026-11-24T09:00:00.000Z")
+    asking.looked("meja", LACKING, 2.0)
+    asking.heard("meja", False, 3.0, "2026-11-24T07:00:00.000Z")  # as the store has it, after a break
+    meja = asking.benches["meja"]
+    assert (meja.highest, meja.missing, meja.last) == (9, 2, "2026-11-24T09:00:00.000Z")
+    asking.looked("meja", WHOLE, 4.0)
+    assert meja.missing == 0

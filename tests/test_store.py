@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from broker.failure import BadRecord, BadSecret, ConflictingRecord, StoreFailed
 from broker.record import decode, digest, encode
-from broker.store import Arrival, Gap, RecordStore
+from broker.store import Arrival, Gap, RecordStore, Totals
 from broker.stored import Missing, missing_in
 from tests.postgres import PASSWORD, Postgres
 from tests.records import TIME, receipt, start, verdict
@@ -59,6 +59,7 @@ async def test_records_that_come_together_are_answered_one_by_one(store: RecordS
     numbers = await store.keep_all(items)
     assert (*numbers[:2], *numbers[3:]) == (1, 2, 2, 1)
     assert isinstance(numbers[2], ConflictingRecord)
+    assert store.taken == {"start": 1, "verdict": 1, "again": 2, "conflict": 1}
     assert await store.keep_all([]) == ()
     more = [{**start("meja"), "number": n} for n in range(2, 400)]
     assert await store.keep_all([Arrival.of(m, encode(m)) for m in more]) == tuple(range(3, 401))
@@ -79,6 +80,7 @@ async def test_what_contradicts_is_kept_aside_and_gets_no_number(store: RecordSt
             await store.accept(encode(other))
     assert await store.count() == 1
     assert sorted(c.kind for c in await store.conflicts()) == ["abandonment", "verdict"]
+    assert await store.probe() == Totals(records=1, conflicts=2)
     assert await store.accept(encode(begun)) == 2
 
 
@@ -122,7 +124,10 @@ async def test_missing_unfinished_and_double_numbers_of_a_bench_are_found(
     assert await store.missing("3516", "meja") == Missing(1, 6, ((2, 3), (5, 5)))
     assert await store.missing("3516", "tiruan") == Missing(1, 1, ())
     assert await store.missing("3516", "nowhere") == Missing(0, 0, ())
-    assert set(await store.benches("3516")) == {("meja", False), ("tiruan", True)}
+    assert {(name, trial) for name, trial, _ in await store.benches("3516")} == {
+        ("meja", False),
+        ("tiruan", True),
+    }
 
 
 @given(

@@ -268,6 +268,7 @@ async def test_a_contradicting_verdict_is_kept_aside_loudly_and_gets_no_receipt(
                 said += acknowledged(decode(bytes((await anext(client.messages)).payload)))
     assert [entry["digest"] for entry in said] == [digest(first)] * 2
     assert (subscriber.accepted, subscriber.refused) == (2, 1)
+    assert store.taken == {"verdict": 1, "again": 1, "conflict": 1}
     assert "CONFLICT" in caplog.text
     assert [conflict.body for conflict in await store.conflicts()] == [encode(second)]
 
