@@ -8,7 +8,7 @@ LACKING = Missing(3, 9, ((4, 5),))
 
 
 def due(asking: Asking, now: float) -> list[tuple[str, bool, int]]:
-    return list(asking.due(now))
+    return [found[:3] for found in asking.due(now)]
 
 
 def test_a_bench_is_looked_at_a_little_after_it_was_heard_and_then_left_alone() -> None:
@@ -55,7 +55,7 @@ def test_of_each_bench_is_known_what_it_lacks_and_when_it_was_last_heard() -> No
     asking.heard("meja", False, 0.0, "2026-11-24T08:00:00.000Z")
     asking.heard("meja", False, 1.0, "2026-11-24T09:00:00.000Z")
     asking.looked("meja", LACKING, 2.0)
-    asking.heard("meja", False, 3.0, "2026-11-24T07:00:00.000Z")  # as the store has it, after a break
+    asking.heard("meja", False, 3.0, "2026-11-24T07:00:00.000Z")  # from the store
     meja = asking.benches["meja"]
     assert (meja.highest, meja.missing, meja.last) == (9, 2, "2026-11-24T09:00:00.000Z")
     asking.looked("meja", WHOLE, 4.0)
