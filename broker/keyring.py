@@ -35,7 +35,11 @@ def read_keys(folder: Path) -> tuple[KeyPair, ...]:
         raise BadSecret(
             "there is no folder {file} with keys: `tera keys make` makes one", file=folder
         )
-    pairs = [_pair(file) for file in folder.glob("k-*.toml")]
+    try:
+        files = [file for file in folder.iterdir() if file.match("k-*.toml")]
+    except OSError as error:
+        raise BadSecret("cannot read {file}: {why}", file=folder, why=error.strerror) from None
+    pairs = [_pair(file) for file in files]
     return tuple(sorted(pairs, key=lambda pair: (pair.known.valid_from, pair.known.id)))
 
 

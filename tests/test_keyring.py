@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -109,6 +111,31 @@ def test_no_folder_no_key_and_no_day_are_said(folder: Path, calendar: list[date]
         Signer(folder)
     with pytest.raises(BadSecret, match="no key k-0000000000000000"):
         revoke_key(folder, "k-0000000000000000", DAY)
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Be nobody for a while, where the tests run as root."""
+    before = os.geteuid()
+    os.seteuid(65534 if before == 0 else before)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_keys_that_may_not_be_read_are_not_taken_for_none() -> None:
+    """Keys that root made where the service has no right to look."""
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "keys"
+        make_key(folder, DAY, DAY)
+        Path(place).chmod(0o711)
+        folder.chmod(0o300)
+        try:
+            with without_rights(), pytest.raises(BadSecret, match=r"cannot read .*: Permission"):
+                Signer(folder)
+        finally:
+            folder.chmod(0o700)
 
 
 def test_a_rotation_loses_no_receipt_in_flight(folder: Path, calendar: list[date]) -> None:

@@ -219,6 +219,10 @@ def test_keys_are_made_rotated_and_revoked(tmp_path: Path) -> None:
     assert "No key signs now" in revoked.stderr.decode()
     assert "revoked = " in revoked.stdout.decode()
     assert "valid today" in refused("records", "serve", "--config", config)
+    urgent = tera("keys", "rotate", "--config", config)  # the one that waits signs in a week only
+    assert "at every station now" in urgent.stderr.decode()
+    states = {key["id"]: key["state"] for key in keys("show")}
+    assert sorted(states.values()) == ["revoked", "signs", "waits"]
     assert "no key k-0" in refused("keys", "revoke", "k-0", "--config", config)
 
 

@@ -34,12 +34,13 @@ def main(arguments: argparse.Namespace) -> int:
     settings = load_records_system(arguments.config)
     choose(settings.console.language)
     folder = settings.records.keys
+    signs_from = today()
     match arguments.action:
         case "make":
             _make(folder, _positive(arguments.days, "--days"))
         case "rotate":
             lead = _positive(arguments.lead, "--lead", least=0)
-            _rotate(folder, _positive(arguments.days, "--days"), lead)
+            signs_from = _rotate(folder, _positive(arguments.days, "--days"), lead)
         case "revoke":
             revoke_key(folder, arguments.key, today())
     keys = read_keys(folder)
@@ -47,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
         print_json(_listed(pair, keys) for pair in keys)
         return 0
     _show(keys, folder)
-    _advise(arguments.action, keys)
+    _advise(arguments.action, keys, signs_from)
     return 0
 
 
@@ -67,23 +68,24 @@ def _make(folder: Path, days: int) -> None:
     make_key(folder, today(), today() + timedelta(days=days))
 
 
-def _rotate(folder: Path, days: int, lead: int) -> None:
-    """Make the next key; the one in charge signs until then, and stays trusted after it."""
+def _rotate(folder: Path, days: int, lead: int) -> date:
+    """Make the next key and return its first day; the one in charge stays trusted after it."""
     keys = read_keys(folder)
     begin = today() + timedelta(days=lead)
     later = [
         pair.known for pair in keys if not pair.known.revoked and pair.known.valid_from > today()
     ]
-    if later:
+    if in_charge(keys, today()) is None:
+        begin = today()  # nothing signs meanwhile: every day counts, also where a later one waits
+    elif later:
         raise BadInput(
             "the next key is made already, {id}: it signs from {first}",
             place="tera keys rotate",
             id=later[0].id,
             first=later[0].valid_from,
         )
-    if in_charge(keys, today()) is None:
-        begin = today()  # nothing signs meanwhile: every day counts
     make_key(folder, begin, begin + timedelta(days=days))
+    return begin
 
 
 def _state(pair: KeyPair, keys: Sequence[KeyPair]) -> str:
@@ -123,13 +125,17 @@ def _day(day: date) -> str:
     return day.isoformat()
 
 
-def _advise(action: str, keys: Sequence[KeyPair]) -> None:
+def _advise(action: str, keys: Sequence[KeyPair], signs_from: date) -> None:
     """Say what is to be done now, on standard error."""
     if action == "rotate":
-        first = max(pair.known.valid_from for pair in keys)
-        text = t(
-            "Enter the new key at every station before {day}; the old one stays until it has ended.",
-            day=first,
+        text = (
+            t(
+                "Enter the new key at every station before {day}; the old one stays until it has"
+                " ended.",
+                day=signs_from,
+            )
+            if signs_from > today()
+            else t("Enter the new key at every station now: until then its receipts are refused.")
         )
     elif action == "revoke":
         text = t(
