@@ -55,19 +55,17 @@ def add_broker_command(command: Command, configured: Configured) -> None:
         )
     for action in (made, listed):
         action.add_argument(
-            "--port", type=int, default=8883, metavar="N", help=t("port of the broker (8883)")
+            "--port", type=int, metavar="N", help=t("port of the broker (as before, or 8883)")
         )
         action.add_argument(
             "--listen",
-            default="",
             metavar=t("ADDRESS"),
-            help=t("address at which the broker listens (all of its computer)"),
+            help=t("address at which the broker listens (as before, or all of its computer)"),
         )
         action.add_argument(
             "--at",
-            default="/etc/mosquitto/tera",
             metavar=t("FOLDER"),
-            help=t("where the files will lie at the broker (/etc/mosquitto/tera)"),
+            help=t("where the files lie at the broker (as before, or /etc/mosquitto/tera)"),
         )
     shown = actions.add("show", t("every certificate that was given, and until when it counts"))
     revoked = actions.add(
@@ -92,7 +90,7 @@ def _add_hosts(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=t("NAME"),
-        help=t("name or address of the broker's computer (default: [broker] host)"),
+        help=t("name or address of the broker's computer (as before, or [broker] host)"),
     )
 
 

@@ -7,6 +7,7 @@ What a broker cannot know: records travel on the topic of their verification, so
 write any verification, and a subscriber does not see who wrote. docs/security.md says what follows.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -95,6 +96,25 @@ def _dashboard(office: str) -> Iterator[tuple[str, str]]:
     for topics in _both(office):
         yield "read", f"{topics.root}/live/+/+"
         yield "read", f"{topics.root}/state/+"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where the broker listens, and where its files lie."""
+
+    folder: str = "/etc/mosquitto/tera"
+    port: int = 8883
+    address: str = ""
+    """Empty: all addresses of its computer."""
+
+
+def listener_in(text: str) -> Listener:
+    """Return what a listener file that was written here says; the defaults for anything else."""
+    place = re.search(r"^listener (\d+)(?: (\S+))?$", text, re.MULTILINE)
+    folder = re.search(r"^cafile (.+)/ca\.crt$", text, re.MULTILINE)
+    if place is None or folder is None:
+        return Listener()
+    return Listener(folder[1], int(place[1]), place[2] or "")
 
 
 def listener_file(folder: str, port: int, *, address: str = "", revocations: bool = True) -> str:

@@ -20,7 +20,7 @@ from acquisition.finding import Finding
 from acquisition.language import choose
 from acquisition.secured import checked_tls
 from acquisition.tls_findings import tls_findings
-from broker.access import OfficeAccess, access_file, listener_file
+from broker.access import Listener, OfficeAccess, access_file, listener_file, listener_in
 from broker.address import BrokerAddress, Tls
 from broker.authority import Authority, certificate_of, read_certificate
 from broker.failure import BadSecret
@@ -85,7 +85,8 @@ def test_an_office_makes_shows_renews_and_takes_back_its_certificates(tmp_path: 
             assert secret not in text
     assert "authority already" in refused("broker", "make", *config)
 
-    assert listed("issue", *config) == made  # nobody wants one
+    assert "nobody lacks a certificate" in called("broker", "issue", *config)[2]
+    assert listed("show", *config) == made
     (folder / "records@3516.key").unlink()  # it was copied to where it is used
     (folder / "meja-2@3516.crt").unlink()
     again = listed("issue", *config)
@@ -99,7 +100,9 @@ def test_an_office_makes_shows_renews_and_takes_back_its_certificates(tmp_path: 
     one = next(entry["serial"] for entry in taken if entry["name"] == "meja-2@3516")
     states = {e["serial"]: e["state"] for e in listed("revoke", *config, one)}
     assert sorted(states.values()) == ["revoked"] * 4 + ["valid"] * 3
-    assert listed("issue", *config)[0]["name"] == "broker"
+    assert listed("issue", *config, "broker")[-1]["state"] == "valid"
+    brokers = [e["hosts"] for e in listed("show", *config) if e["name"] == "broker"]
+    assert brokers == [["broker.upt.local", "10.0.0.7"]] * 2  # renewed for the same names
     assert "restart it now" in called("broker", "revoke", *config, "records")[2]
 
 
@@ -145,6 +148,37 @@ def test_every_station_of_the_broker_stands_in_the_access_file(tmp_path: Path) -
         written = [rule for rule in rules.splitlines() if rule.split()[1] != "read"]
         assert written
         assert all(" tera/v1/3516/trial/" in rule for rule in written)
+
+
+def test_the_files_of_the_broker_forget_nobody_and_stay_where_they_were(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    more = write_station(other, scale_bench(9), more='[broker.tls]\nfolder = "tls"\n')
+    config = ("--config", station(tmp_path))
+    place = ("--port", "8884", "--listen", "10.0.0.7", "--at", "/srv/tera")
+    listed("make", *config, "--with", more, *place)
+    sentence = refused("broker", "acl", *config)
+    assert "meja-9@3516 has a certificate that counts" in sentence
+    assert "--with" in sentence
+    [acl, conf] = [Path(file["file"]) for file in listed("acl", *config, "--with", more)]
+    assert "user meja-9@3516\n" in acl.read_text("utf-8")
+    text = conf.read_text("utf-8")
+    assert "listener 8884 10.0.0.7\ncafile /srv/tera/ca.crt\n" in text
+    assert listener_in(text) == Listener("/srv/tera", 8884, "10.0.0.7")
+    assert listener_in("# another program's") == Listener()
+    listed("acl", *config, "--with", more, "--listen", "")
+    assert "listener 8884\ncafile /srv/tera" in conf.read_text("utf-8")
+
+    # What was given once is renewed without the configurations of all stations ...
+    (other / "config.toml").unlink()
+    assert [e["name"] for e in listed("issue", *config, "meja-9")].count("meja-9@3516") == 2
+    (conf.parent / "meja-9@3516.crt").unlink()
+    assert [e["name"] for e in listed("issue", *config)].count("meja-9@3516") == 3
+    # ... until it is taken back: then the bench is gone.
+    listed("revoke", *config, "meja-9")
+    assert "nobody lacks a certificate" in called("broker", "issue", *config)[2]
+    listed("acl", *config)
+    assert "meja-9" not in acl.read_text("utf-8")
 
 
 def test_two_who_would_have_one_name_are_refused() -> None:

@@ -7,6 +7,7 @@ the folder of the authority, readable by their owner only, and are printed nowhe
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,14 @@ from acquisition.faults import BadInput
 from acquisition.language import choose, t
 from acquisition.output import console, print_json, table
 from acquisition.station import is_trial
-from broker.access import OfficeAccess, access_file, listener_file, user
+from broker.access import (
+    Listener,
+    OfficeAccess,
+    access_file,
+    listener_file,
+    listener_in,
+    user,
+)
 from broker.authority import (
     BROKER,
     Authority,
@@ -45,16 +53,17 @@ def main(arguments: argparse.Namespace) -> int:
             least=1,
         )
     check_hosts(getattr(arguments, "hosts", ()))
-    if not 0 < getattr(arguments, "port", 1) < 65536:
-        raise BadInput("{port} is no port", place="--port", port=arguments.port)
+    port = getattr(arguments, "port", None)
+    if port is not None and not 0 < port < 65536:
+        raise BadInput("{port} is no port", place="--port", port=port)
+    fresh: Sequence[str] = ()
     match arguments.action:
         case "make":
-            _make(folder, settings, arguments)
+            fresh = _make(folder, settings, arguments)
         case "issue":
-            _issue(Authority(folder), _offices(settings, arguments), settings, arguments)
+            fresh = _issue(Authority(folder), _offices(settings, arguments), settings, arguments)
         case "acl":
-            Authority(folder)
-            return _acl(folder, _offices(settings, arguments), arguments)
+            return _acl(Authority(folder), _offices(settings, arguments), arguments)
         case "revoke":
             Authority(folder).revoke(_full_name(arguments.which, settings))
     issued = Authority(folder).issued()
@@ -62,19 +71,20 @@ def main(arguments: argparse.Namespace) -> int:
         print_json(map(_listed, issued))
         return 0
     _show(issued, folder)
-    _advise(arguments, folder)
+    _advise(arguments.action, fresh, folder)
     return 0
 
 
-def _make(folder: Path, settings: Premises, arguments: argparse.Namespace) -> None:
+def _make(folder: Path, settings: Premises, arguments: argparse.Namespace) -> Sequence[str]:
     offices = _offices(settings, arguments)
     if (folder / "ca.key").exists():
         raise BadInput(
             "{file} has an authority already: `tera broker issue` makes certificates", file=folder
         )
     authority = Authority.make(folder, f"tante-sari {settings.office.code}")
-    _issue(authority, offices, settings, arguments)
+    fresh = _issue(authority, offices, settings, arguments)
     _write_files(folder, offices, arguments)
+    return fresh
 
 
 def _offices(settings: Premises, arguments: argparse.Namespace) -> Sequence[OfficeAccess]:
@@ -107,19 +117,35 @@ def _issue(
     offices: Iterable[OfficeAccess],
     settings: Premises,
     arguments: argparse.Namespace,
-) -> None:
-    known = [BROKER, *(name for office in offices for name in office.names())]
+) -> Sequence[str]:
+    """Give a certificate to who is named, or else to whoever lacks one; return who got one.
+
+    Who had one before is known without the configuration of his station.
+    """
+    issued = authority.issued()
+    named = [BROKER, *(name for office in offices for name in office.names())]
+    known = dict.fromkeys([*named, *(made.name for made in issued)])
     asked = [_full_name(name, settings) for name in getattr(arguments, "names", ())]
     for name in asked:
         if name not in known:
             raise BadInput(
-                "{name} stands in no configuration; there are {known}",
+                "{name} stands in no configuration; there are {known}; --with names the configuration"
+                " of another station",
                 name=name,
                 known=", ".join(known),
             )
-    hosts = arguments.hosts or [settings.broker.host]
-    for name in asked or _wanting(authority, known):
+    hosts = arguments.hosts or _hosts_before(issued) or [settings.broker.host]
+    kept = dict.fromkeys([*named, *(made.name for made in issued if made.revoked is None)])
+    chosen = asked or _wanting(authority, kept)
+    for name in chosen:
         authority.issue(name, days=arguments.days, hosts=hosts if name == BROKER else ())
+    return chosen
+
+
+def _hosts_before(issued: Iterable[Certificate]) -> Sequence[str]:
+    """Return what the newest certificate of the broker is good for."""
+    own = [made for made in issued if made.name == BROKER]
+    return max(own, key=lambda made: made.begins).hosts if own else ()
 
 
 def _wanting(authority: Authority, known: Iterable[str]) -> list[str]:
@@ -145,24 +171,43 @@ def _full_name(name: str, settings: Premises) -> str:
     return name if "@" in name or name == BROKER or serial else user(name, settings.office.code)
 
 
-def _acl(folder: Path, offices: Sequence[OfficeAccess], arguments: argparse.Namespace) -> int:
-    files = _write_files(folder, offices, arguments)
+def _acl(
+    authority: Authority, offices: Sequence[OfficeAccess], arguments: argparse.Namespace
+) -> int:
+    _leaves_nobody_out(authority, offices)
+    files = _write_files(authority.folder, offices, arguments)
     if arguments.json:
         print_json({"file": str(file)} for file in files)
         return 0
     for file in files:
         print(file)
-    _say_where(arguments.at)
+    _say_where(files[1])
     return 0
+
+
+def _leaves_nobody_out(authority: Authority, offices: Iterable[OfficeAccess]) -> None:
+    """Refuse an access file that would shut out a station whose configuration was forgotten."""
+    named = {BROKER, *(name for office in offices for name in office.names())}
+    now = datetime.now(UTC)
+    holders = {made.name for made in authority.issued() if made.state(now) == "valid"}
+    if forgotten := sorted(holders - named):
+        raise BadInput(
+            "{name} has a certificate that counts and stands in none of these configurations: name"
+            " that of its station by --with, or take the certificate back by `tera broker revoke`",
+            name=", ".join(forgotten),
+        )
 
 
 def _write_files(
     folder: Path, offices: Sequence[OfficeAccess], arguments: argparse.Namespace
 ) -> tuple[Path, Path]:
+    """Write both files; what is not said of the listener stays as it was."""
     acl, listener = folder / _ACL, folder / _LISTENER
+    before = listener_in(listener.read_text("utf-8")) if listener.exists() else Listener()
+    said = {"folder": arguments.at, "port": arguments.port, "address": arguments.listen}
+    now = replace(before, **{name: value for name, value in said.items() if value is not None})
     write_whole(acl, access_file(offices).encode())
-    text = listener_file(arguments.at, arguments.port, address=arguments.listen)
-    write_whole(listener, text.encode())
+    write_whole(listener, listener_file(now.folder, now.port, address=now.address).encode())
     return acl, listener
 
 
@@ -196,31 +241,34 @@ def _show(issued: Iterable[Certificate], folder: Path) -> None:
     console().print(drawn)
 
 
-def _advise(arguments: argparse.Namespace, folder: Path) -> None:
+def _advise(action: str, fresh: Sequence[str], folder: Path) -> None:
     """Say what is to be done now, on standard error."""
-    match arguments.action:
-        case "make":
-            _say_where(arguments.at)
-        case "issue":
-            text = t(
-                "Copy NAME.crt and NAME.key from {file} to where they are used; programs take them at"
-                " their next connection. What was there before counts until it ends.",
-                file=folder,
-            )
-            print(text, file=sys.stderr)
-        case "revoke":
-            text = t(
-                "Copy crl.pem from {file} to the broker and restart it now: until then it lets them in.",
-                file=folder,
-            )
-            print(text, file=sys.stderr)
+    if action == "revoke":
+        text = t(
+            "Copy crl.pem from {file} to the broker and restart it now: until then it lets them in.",
+            file=folder,
+        )
+        print(text, file=sys.stderr)
+    elif action == "issue" and not fresh:
+        print(t("Nothing is to be done: nobody lacks a certificate."), file=sys.stderr)
+    elif fresh:
+        text = t(
+            "New: {names}. Copy NAME.crt and NAME.key from {file} to where they are used, beside"
+            " ca.crt; programs take them at their next connection, Mosquitto its own after"
+            " `systemctl reload mosquitto`. What was there before counts until it ends.",
+            names=", ".join(fresh),
+            file=folder,
+        )
+        print(text, file=sys.stderr)
+    if action == "make":
+        _say_where(folder / _LISTENER)
 
 
-def _say_where(place: str) -> None:
+def _say_where(listener: Path) -> None:
     text = t(
         "At the broker: ca.crt, crl.pem, broker.crt, broker.key and tera.acl go to {file}, tera.conf to"
         " /etc/mosquitto/conf.d; all of them must be readable by the user mosquitto, and broker.key by"
         " nobody else. Then restart Mosquitto. ca.key stays here.",
-        file=place,
+        file=listener_in(listener.read_text("utf-8")).folder,
     )
     print(text, file=sys.stderr)
