@@ -156,8 +156,11 @@ def check_database(file: Path, named: Path) -> None:
 
 def rest(database: Path) -> None:
     """Have all of a database in its one file, with no journal beside it."""
-    with closing(sqlite3.connect(database)) as file:
-        file.execute("PRAGMA journal_mode = DELETE")
+    try:
+        with closing(sqlite3.connect(database)) as file:
+            file.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise Abandoned("{file} cannot be copied: {why}", file=database, why=error) from None
 
 
 def _copy_database(source: Path, copy: Path) -> None:

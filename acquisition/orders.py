@@ -65,6 +65,7 @@ async def _verify(
 ) -> None:
     hand = station.simulated_hand(bench, subject)
     job = station.job(bench, subject, hand, order=names["order"])
+    await station.publisher.compare_numbers(names["bench"])
     async with aclosing(run(job)) as events:
         async for event in events:
             match event:

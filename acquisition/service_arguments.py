@@ -25,6 +25,13 @@ def add_service_commands(command: Command, configured: Configured) -> None:
         action="store_true",
         help=t("the outbox was made on another computer, which is out of service"),
     )
+    run.add_argument(
+        "--go-on",
+        action="store_true",
+        help=t(
+            "where an outbox is older than what went out of it, go on behind the highest number known"
+        ),
+    )
     backup = configured(
         command(
             "backup",

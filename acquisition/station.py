@@ -201,12 +201,14 @@ async def running(
     *,
     whole: bool = False,
     take_over: bool = False,
+    go_on: bool = False,
 ) -> AsyncIterator[Running]:
     """Run every instrument and the publisher of a station until the block ends.
 
     ``address`` is another broker than that of the settings, for a demonstration. ``whole``: these
     are all benches of the station; rows of benches that are no more go out too. ``take_over``: the
-    outbox was made on another computer, which is out of service.
+    outbox was made on another computer, which is out of service. ``go_on``: where it is older than
+    what went out of it, its numbers go on behind the highest one known.
     """
     with premises(settings, take_over=take_over, ours=address is None):
         outbox = await Outbox.open(settings.store.outbox)
@@ -216,6 +218,8 @@ async def running(
         )
         try:
             await _abandon_left_runs(settings, outbox)
+            if go_on:
+                await _go_on(outbox)
             publisher = await _publisher(settings, outbox, address, whole)
             heart = Heartbeat(outbox, settings.store.outbox, Progress())
             station = Running(settings, outbox, publisher, workshop, lines, ClockWatch(), heart)
@@ -241,6 +245,16 @@ async def _abandon_left_runs(settings: Station, outbox: Outbox) -> None:
                 count=len(left),
                 verifications=", ".join(left),
             )
+
+
+async def _go_on(outbox: Outbox) -> None:
+    for bench, number in await outbox.go_on():
+        log.warning(
+            "bench {bench}: numbers go on with {next}",
+            event="numbers_go_on",
+            bench=bench,
+            next=number,
+        )
 
 
 async def _publisher(

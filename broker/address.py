@@ -69,8 +69,8 @@ class Topics:
         return f"{self.root}/live/{level(bench)}/{level(instrument)}"
 
     def state(self, bench: str) -> str:
-        """Return the topic of a bench's state and last will."""
-        return f"{self.root}/state/{level(bench)}"
+        """Return the topic of a bench's state and last will; ``+`` for all."""
+        return f"{self.root}/state/{_level_or_all(bench)}"
 
     def order(self, order: str) -> str:
         """Return the topic of an order; ``+`` for all."""

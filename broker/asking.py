@@ -6,9 +6,9 @@ monotonic clock, what is complete, and what was last heard; touches neither stor
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from broker.stored import Missing
+from broker.stored import NOTHING, Delivered, Missing
 
 
 @dataclass(slots=True)
@@ -26,6 +26,8 @@ class Bench:
     """How many numbers lacked something then, as far as they were named."""
     last: str = ""
     """When its last record came, UTC; empty when that is not known."""
+    delivered: dict[bool, Delivered] = field(default_factory=dict)
+    """What it has receipts for, as it says on its topic and on that of its trials."""
 
 
 class Asking:
@@ -49,14 +51,32 @@ class Asking:
             self._benches[bench] = Bench(trial, now + self._first, self._first, last=came)
         else:
             known.trial, known.last = trial, max(known.last, came)
-            if not known.news:
-                known.news, known.due = True, min(known.due, now + known.pause)
+            self._look_soon(known, now)
 
-    def due(self, now: float) -> Iterable[tuple[str, bool, int]]:
-        """Yield name, trial and complete numbers of each bench that should be looked at."""
+    def stated(self, bench: str, trial: bool, delivered: Delivered, now: float) -> None:
+        """Note what a bench says that it has receipts for."""
+        known = self._benches.setdefault(bench, Bench(trial, now + self._first, self._first))
+        if known.delivered.get(trial, NOTHING) != delivered:
+            known.delivered[trial] = delivered
+            self._look_soon(known, now)
+
+    def forget(self, now: float) -> None:
+        """Take nothing for complete any more: the store may have been replaced while it was away."""
+        for known in self._benches.values():
+            known.complete = 0
+            self._look_soon(known, now)
+
+    def _look_soon(self, known: Bench, now: float) -> None:
+        if not known.news:
+            known.news, known.due = True, min(known.due, now + known.pause)
+
+    def due(self, now: float) -> Iterable[tuple[str, bool, int, Delivered]]:
+        """Yield of each bench to be looked at: name, trial, complete numbers, delivered numbers."""
         for name, bench in list(self._benches.items()):
             if bench.due <= now:
-                yield name, bench.trial, bench.complete
+                said = [*bench.delivered.values(), NOTHING]
+                started, ended = max(d.started for d in said), max(d.ended for d in said)
+                yield name, bench.trial, bench.complete, Delivered(started, ended)
 
     def looked(self, bench: str, found: Missing, now: float) -> None:
         """Note what was found; the pause grows for as long as the same is missing."""

@@ -26,6 +26,7 @@ from broker.connection import (
 )
 from broker.failure import BadRecord, BrokerError, Cloned, NotPermitted
 from broker.live import LiveBuffer
+from broker.numbering import Numbers
 from broker.outbox import Outbox
 from broker.record import decode, encode, kind_of, timestamp, validate
 from broker.refusals import Refusals
@@ -34,6 +35,10 @@ from broker.sending import Sending
 
 log = logging.getLogger(__name__)
 
+_COUNT_EVERY = 5.0
+"""Least pause [s] between two statements of a bench's numbers."""
+_SIGNED_AT = {"receipt": "received", "receipts": "received", "missing": "asked", "latest": "said"}
+"""What a records system says, and where each message has the time of its signature."""
 _LIVE_EVERY = 0.25
 """Pause [s] between two live blocks of an instrument."""
 
@@ -94,6 +99,10 @@ class BenchLine:
         self._connected_at = timestamp()
         self._holder = Holder(name, shared.station)
         self._lost: Cloned | None = None
+        self._numbers = Numbers()
+        self._older = ""
+        self.compared = asyncio.Event()
+        """Set once others were asked which numbers were given, or nobody can be asked."""
 
     @property
     def dropped(self) -> int:
@@ -120,6 +129,7 @@ class BenchLine:
         while True:
             try:
                 self._connected_at = timestamp()
+                self._numbers = await self._shared.outbox.numbers(self.name)
                 async with self._connector.connect(
                     self._client_id, will=self._will(), refused=self._note_denied
                 ) as client:
@@ -137,6 +147,7 @@ class BenchLine:
             finally:
                 self.online = False
                 self._shared.moved()
+            self.compared.set()  # runs do not wait for a broker that is away
             await asyncio.sleep(comeback.pause())
 
     def _will(self) -> Will | None:
@@ -147,7 +158,9 @@ class BenchLine:
     async def _serve(self, client: Client) -> None:
         if self._shared.station and not self._gone:
             state = self._topics.state(self.name)
-            await claim(client, state, self._state("online"), self.name, self._shared.station)
+            statement = self._state("online")
+            given = await claim(client, state, statement, self.name, self._shared.station)
+            await self._compare(given, stored=False)
             self._holder = Holder(self.name, self._shared.station)
         for topic in self._receipts:
             await client.subscribe(topic, qos=1)
@@ -157,6 +170,8 @@ class BenchLine:
             await self._say(client, "online")
         self.online = True
         self._shared.moved()
+        if not self._shared.trust.keys:  # nobody's answer would count
+            self.compared.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(client))
@@ -164,10 +179,12 @@ class BenchLine:
                 group.create_task(self._sending.answer(client))
                 if not self._gone:
                     group.create_task(self._report(client))
+                    group.create_task(self._count())
                     group.create_task(self._show(client))
         finally:
             if not self._gone:
-                with suppress(MqttError):  # a broken connection speaks its last will instead
+                with suppress(MqttError, BrokerError):  # a broken connection speaks its last will
+                    self._numbers = await self._shared.outbox.numbers(self.name)
                     await self._say(client, "offline", within=2.0)
 
     async def _listen(self, client: Client) -> None:
@@ -203,22 +220,45 @@ class BenchLine:
         """Take what the records system says to this bench, once its signature is found good."""
         said = decode(body)
         kind = kind_of(said)
-        if kind not in ("receipt", "receipts", "missing"):
+        if kind not in _SIGNED_AT:
             raise BadRecord("a {kind} was expected here, not a {found}", kind="receipt", found=kind)
         if said.get("office") != self._shared.office or said.get("bench") != self.name:
             raise BadRecord(
                 "a receipt for another bench, {bench}", bench=repr(said.get("bench"))[:80]
             )
-        signed = said.get("asked" if kind == "missing" else "received")
+        signed = said.get(_SIGNED_AT[kind])
         self._shared.trust.check(said, signed=signed if isinstance(signed, str) else "")
         validate(said)
         if kind == "missing":
             self._sending.asked([(begin, end) for begin, end in said["numbers"]])
             return
+        if kind == "latest":
+            await self._compare(int(said["number"]), stored=True)
+            self.compared.set()
+            return
         stamped = await self._shared.outbox.stamp_receipt(said)
         self._sending.receipted(stamped.seqs)
         for trouble in stamped.troubles:
             self._refuse(topic, trouble)
+
+    async def _compare(self, given: int, *, stored: bool) -> None:
+        """Say it when a number was given that is not here: then no number is given any more."""
+        older = await self._shared.outbox.note_given(self.name, given, stored=stored)
+        if older is not None and str(older) != self._older:
+            log.error("%s", older)
+        self._older = str(older or "")
+        self._numbers = await self._shared.outbox.numbers(self.name)
+
+    async def _count(self) -> None:
+        """Say which numbers are given and delivered, now and then while they change."""
+        while True:
+            change = self._shared.outbox.change(self.name)
+            numbers = await self._shared.outbox.numbers(self.name)
+            if numbers != self._numbers:
+                self._numbers = numbers
+                self._news.set()
+            await change.wait()
+            await asyncio.sleep(_COUNT_EVERY)
 
     def _refuse(self, topic: str, error: BrokerError) -> None:
         if self._shared.refusals.is_news(topic, error):
@@ -273,6 +313,7 @@ class BenchLine:
                 "state": state,
                 **({"station": self._shared.station} if self._shared.station else {}),
                 "connected": self._connected_at,
+                "numbers": self._numbers.to_message(),
                 "faults": self._faults,
                 "software": self._shared.software,
             }

@@ -24,32 +24,41 @@ _CONTRADICTIONS = 3
 """So many statements of another station that come although it was answered show that it holds too."""
 
 
-async def claim(client: Client, topic: str, statement: bytes, bench: str, station: str) -> None:
-    """State that this station is online at a bench; Cloned when another one is already."""
+_LARGEST = 2**53
+"""No number is larger: JSON readers everywhere have them exact below it."""
+
+
+async def claim(client: Client, topic: str, statement: bytes, bench: str, station: str) -> int:
+    """State that this station is online at a bench; Cloned when another one is already.
+
+    Returns the highest number of the bench that was given, as it was stated before; 0 for none.
+    """
     await client.subscribe(topic, qos=1)
     await client.publish(topic, statement, qos=1, retain=True)
-    stated, rival = False, ""
+    stated, rival, given = False, "", 0
     try:
         async with asyncio.timeout(_ANSWER_WITHIN):
             async for message in client.messages:
                 if str(message.topic) != topic:  # amqtt hands over what nobody subscribed to
                     continue
                 said = state_in(bytes(message.payload))
+                given = max(given, _given_in(said))
                 other = str(said.get("station") or "")
                 if other == station:
                     stated = True
                     if not rival:
-                        return
+                        return given
                 elif not other or said.get("state") != "online":
                     rival = "" if other == rival else rival  # it has left
                     if stated and not rival:
-                        return
+                        return given
                 elif stated and rival:
                     raise _cloned(bench, said)
                 else:
                     rival = other
     except TimeoutError:
-        return  # nobody answers
+        pass  # nobody answers
+    return given
 
 
 class Holder:
@@ -90,6 +99,12 @@ def _cloned(bench: str, said: Mapping[str, Any]) -> Cloned:
         other=str(said.get("station"))[:40],
         since=str(said.get("connected", ""))[:30],
     )
+
+
+def _given_in(said: Mapping[str, Any]) -> int:
+    numbers = said.get("numbers")
+    given = numbers.get("given") if isinstance(numbers, Mapping) else 0
+    return given if isinstance(given, int) and 0 < given < _LARGEST else 0
 
 
 def state_in(body: bytes) -> dict[str, Any]:

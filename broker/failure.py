@@ -30,6 +30,10 @@ class OutboxFailed(BrokerError):
     """The station's disk is full, its outbox locked or broken: no new run may start."""
 
 
+class OlderOutbox(BrokerError):
+    """The outbox ends below numbers that it once gave: a person says where they go on."""
+
+
 class StoreFailed(BrokerError):
     """The records system's disk is full, its store locked or broken: no receipt is given."""
 

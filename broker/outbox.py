@@ -17,8 +17,19 @@ from typing import Any, Self, TypeVar
 from broker.committer import Committer
 from broker.counterfoil import Counterfoil
 from broker.examination import hold
-from broker.failure import BadRecord, ConflictingRecord, OutboxFailed
+from broker.failure import BadRecord, ConflictingRecord, OlderOutbox, OutboxFailed
+from broker.numbering import (
+    Numbers,
+    go_on,
+    held_up_benches,
+    next_number,
+    note_copied,
+    note_given,
+    numbers_of,
+    what_holds_up,
+)
 from broker.ordered import Order, close_order, keep_order, open_orders
+from broker.outbox_archive import rows_in_archive
 from broker.outbox_hold import Hold
 from broker.owner import in_other_hands, this_program
 from broker.record import decode, digest, encode, timestamp, validate
@@ -83,10 +94,7 @@ class Outbox:
             raise BadRecord("the start record names another bench or verification")
 
         def work(db: sqlite3.Connection) -> int:
-            (last,) = db.execute(
-                "SELECT max(number) FROM record WHERE bench = ?", (bench,)
-            ).fetchone()
-            number = int(last or 0) + 1
+            number = next_number(db, bench)
             if db.execute("SELECT 1 FROM record WHERE id = ?", (verification,)).fetchone():
                 raise ConflictingRecord("verification {id} was started before", id=verification)
             insert(db, "start", {**record, "number": number}, owner=this_program())
@@ -170,9 +178,50 @@ class Outbox:
             rows += await self._rows(where, (bench, first, last), limit - len(rows))
         return rows
 
-    async def archived(self, bench: str, first: int, last: int) -> list[str]:
-        """Return the archives in which records of these numbers of a bench lie."""
-        return await self._committer.read(lambda db: archives_of(db, bench, first, last))
+    async def archived(
+        self, bench: str, stretches: Sequence[tuple[int, int]], limit: int
+    ) -> tuple[list[Row], list[str]]:
+        """Return the rows of some numbers that lie in archives, and the archives that are away."""
+
+        def work(db: sqlite3.Connection) -> tuple[list[Row], list[str]]:
+            rows: list[Row] = []
+            away: list[str] = []
+            for file, wanted in archives_of(db, bench, stretches).items():
+                if room := limit - len(rows):
+                    found = rows_in_archive(Path(file), dict(wanted[:room]))
+                    rows += found
+                    away += [file] * (not found)
+            return rows, away
+
+        return await self._committer.read(work)
+
+    async def numbers(self, bench: str) -> Numbers:
+        """Return what is known of the numbers of a bench."""
+        return await self._committer.read(lambda db: numbers_of(db, bench))
+
+    async def note_given(self, bench: str, number: int, *, stored: bool) -> OlderOutbox | None:
+        """Note that a number of a bench was given before; return why it gives none, if so.
+
+        ``stored``: the records system says it, and has no higher one.
+        """
+
+        def work(db: sqlite3.Connection) -> OlderOutbox | None:
+            note_given(db, bench, number, stored=stored)
+            return what_holds_up(db, bench)
+
+        return await self._committer.write(work)
+
+    async def note_copied(self) -> None:
+        """Note that this is the copy of an outbox, which may give further numbers itself."""
+        await self._committer.write(note_copied)
+
+    async def go_on(self) -> list[tuple[str, int]]:
+        """Have numbers go on behind those known; return bench and next number where that is news."""
+        return await self._committer.write(go_on)
+
+    async def held_up_benches(self) -> list[OlderOutbox]:
+        """Return what keeps benches from giving numbers."""
+        return await self._committer.read(held_up_benches)
 
     async def benches_waiting(self) -> set[str]:
         """Return the benches that have a row without a receipt."""

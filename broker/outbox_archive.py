@@ -19,6 +19,7 @@ from broker.examination import hold
 from broker.failure import BrokerError, OutboxFailed
 from broker.private_file import sync_folder
 from broker.record import decode, digest, timestamp
+from broker.rows import ROW, Row, row_of
 from broker.sqlite_file import SqliteFile, explain
 from broker.stored import StoredRecord
 
@@ -106,6 +107,19 @@ def read_archive(path: Path) -> Iterator[StoredRecord]:
                 )
     except sqlite3.Error as error:
         raise explain(error, path, OutboxFailed) from error
+
+
+def rows_in_archive(path: Path, wanted: Mapping[int, str]) -> list[Row]:
+    """Return the rows of an archive whose place and digest are wanted; none when it is not there."""
+    try:
+        with closing(_reading(path)) as db:
+            found = [
+                db.execute(f"SELECT {ROW} WHERE r.seq = ?", (seq,)).fetchone() for seq in wanted
+            ]
+    except sqlite3.Error:
+        return []
+    rows = [row_of(row) for row in found if row is not None]
+    return [row for row in rows if wanted[row.seq] == row.digest == digest(row.body)]
 
 
 def _understood(body: bytes) -> Mapping[str, str]:

@@ -15,9 +15,11 @@ from broker.address import BrokerAddress, Tls
 from broker.bench_line import BenchLine, Shared
 from broker.connection import Connector, client_id
 from broker.failure import BrokerAway
-from broker.outbox import Order, Outbox
+from broker.outbox import Order, Outbox, wait_at_most
 from broker.seal import Trust
 
+_ANSWER_WITHIN = 2.0
+"""Longest wait [s] before a bench's first run for what broker and records system know of it."""
 _ALL_OUT = 2048
 """Most rows of a station that are out without a receipt."""
 _WINDOW = (16, 256)
@@ -134,6 +136,12 @@ class Publisher:
                     yielded[order.order] = order.opening
                     yield order
             await news.wait()
+
+    async def compare_numbers(self, bench: str) -> None:
+        """Wait a moment before a run until others were asked which numbers of a bench were given."""
+        line = self._benches[bench]
+        await wait_at_most(line.compared, _ANSWER_WITHIN)
+        line.compared.set()  # who did not answer is not waited for again
 
     def offer_live(self, bench: str, instrument: str, payload: Mapping[str, Any]) -> None:
         """Hand over an indication for the next live block; never waits."""

@@ -5,7 +5,7 @@ Knows SQL; opens no file and commits nothing.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,7 +183,8 @@ def _row_for(db: sqlite3.Connection, bench: str, entry: Mapping[str, Any]) -> tu
         )
     if stored is not None and stored != entry["stored"]:
         raise ConflictingRecord(
-            "{id} was stored as number {first}, and now as number {second}",
+            "{id} was stored as number {first}, and now as number {second}: the records system has an"
+            " older or another store",
             id=entry["id"],
             first=stored,
             second=entry["stored"],
@@ -210,14 +211,19 @@ def oldest_waiting(db: sqlite3.Connection) -> str | None:
     return found[0]
 
 
-def archives_of(db: sqlite3.Connection, bench: str, first: int, last: int) -> list[str]:
-    """Return the archives in which records of these numbers of a bench lie."""
-    found = db.execute(
-        "SELECT DISTINCT file FROM archive JOIN delivery USING (archive)"
-        " JOIN record USING (seq) WHERE record.bench = ? AND number BETWEEN ? AND ?",
-        (bench, first, last),
-    )
-    return [file for (file,) in found]
+def archives_of(
+    db: sqlite3.Connection, bench: str, stretches: Sequence[tuple[int, int]]
+) -> dict[str, list[tuple[int, str]]]:
+    """Return the archives of records of some numbers, with place and digest of each record."""
+    archives: dict[str, list[tuple[int, str]]] = {}
+    for first, last in stretches:
+        for file, seq, own in db.execute(
+            "SELECT file, seq, digest FROM record JOIN delivery USING (seq) JOIN archive"
+            " USING (archive) WHERE record.bench = ? AND number BETWEEN ? AND ? ORDER BY seq",
+            (bench, first, last),
+        ):
+            archives.setdefault(file, []).append((seq, own))
+    return archives
 
 
 def without_bytes(db: sqlite3.Connection) -> list[tuple[str, int, str]]:

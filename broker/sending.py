@@ -81,6 +81,8 @@ class Sending:
         while True:
             asked = await self._questions.get()
             rows = await self._outbox.numbered(self._bench, asked, _ANSWER)
+            more, away = await self._outbox.archived(self._bench, asked, _ANSWER - len(rows))
+            rows = sorted([*rows, *more], key=lambda row: row.seq)
             for at in range(0, len(rows), _TOGETHER):
                 await client.publish_all(self._messages(rows[at : at + _TOGETHER]))
             if rows:
@@ -90,14 +92,19 @@ class Sending:
                     asked[:10],
                     len(rows),
                 )
-                continue
-            files = await self._outbox.archived(self._bench, asked[0][0], asked[-1][1])
-            log.error(
-                "bench %s: the records system lacks %s, which is not here%s",
-                self._bench,
-                asked[:10],
-                f": it lies in {', '.join(files)}" if files else "",
-            )
+            if away:
+                log.error(
+                    "bench %s: the records system lacks %s; put the archives back where they were: %s",
+                    self._bench,
+                    asked[:10],
+                    ", ".join(away),
+                )
+            elif not rows:
+                log.error(
+                    "bench %s: the records system lacks %s, which is not here",
+                    self._bench,
+                    asked[:10],
+                )
 
     async def _again(self, backlog: Backlog) -> list[Row]:
         """Return the rows that are due again; forget those another program saw receipted."""

@@ -97,6 +97,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """Highest numbers of a bench that were receipted, as the bench says; 0 where there is none."""
+
+    started: int = 0
+    """Of a start."""
+    ended: int = 0
+    """Of an outcome."""
+
+
+NOTHING = Delivered()
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """What should have come from one bench by now."""
 
@@ -116,11 +129,17 @@ def stored_record(row: tuple[Any, ...]) -> StoredRecord:
     )
 
 
-def missing_in(seen: Iterable[tuple[int, str]], complete: int, most: int) -> Missing:
+def missing_in(
+    seen: Iterable[tuple[int, str]],
+    complete: int,
+    most: int,
+    delivered: Delivered = NOTHING,
+) -> Missing:
     """Find what is missing above ``complete`` in numbers and kinds that come in order.
 
     A number lacks something without its start, and without its outcome once a later number has
-    begun: a bench has one run at a time. At most ``most`` stretches are named, the lowest first.
+    begun: a bench has one run at a time. So does what a bench has receipts for and is not seen. At
+    most ``most`` stretches are named, the lowest first.
     """
     kinds: dict[int, set[str]] = {}
     stretches: list[tuple[int, int]] = []
@@ -145,8 +164,11 @@ def missing_in(seen: Iterable[tuple[int, str]], complete: int, most: int) -> Mis
                 lacks(last + 1, number - 1)
             last = number
         kinds.setdefault(number, set()).add("start" if kind == "start" else "outcome")
-    if last in kinds and "start" not in kinds[last]:
+    over = last <= max(delivered.ended, delivered.started - 1)
+    if last in kinds and ("start" not in kinds[last] or (over and len(kinds[last]) < 2)):
         lacks(last, last)
+    if (highest := max(delivered.started, delivered.ended)) > last:
+        lacks(last + 1, highest)
     open_at = last - 1 if kinds.get(last, set()) == {"start"} else last
     done = stretches[0][0] - 1 if stretches else open_at
     return Missing(max(done, complete), last, tuple(stretches))

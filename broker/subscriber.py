@@ -13,6 +13,7 @@ from typing import Any
 
 from broker.address import BrokerAddress, Topics
 from broker.asking import Asking, Bench
+from broker.bench_states import BenchStates
 from broker.comeback import Comeback
 from broker.connection import (
     Client,
@@ -60,6 +61,8 @@ class Subscriber:
         self._keyless = False
         self._topics = (Topics(office), Topics(office, trial=True))
         self._asking = Asking(ask_after, ask_at_most_every)
+        self._states = BenchStates(office)
+        self._came: dict[tuple[str, bool], None] = {}
         self._heard = asyncio.Event()
         self._refusals = Refusals()
         self.ready = asyncio.Event()
@@ -115,6 +118,9 @@ class Subscriber:
                 await client.subscribe(filter_, qos=1)
         for bench, trial, came in await self._known_benches():
             self._asking.heard(bench, trial, time.monotonic(), came)
+        self._states.forget()
+        for filter_ in self._states.filters:
+            await client.subscribe(filter_, qos=1)
         self.ready.set()
         async with asyncio.TaskGroup() as group:  # a broken line ends what is being sent over it
             group.create_task(self._ask(client))
@@ -140,7 +146,7 @@ class Subscriber:
         items: Sequence[Arrival],
     ) -> None:
         """Store what came together; then the broker may forget it, and the receipts go out."""
-        answers = await self._keep(items)
+        answers = await self._keep(items) if items else {}
         client.acknowledge(batch)
         if answers:
             group.create_task(self._answer(client, answers))
@@ -155,6 +161,7 @@ class Subscriber:
             numbers = await self._store.keep_all(items)
         except BrokerError as error:
             self.failed += len(items)
+            self._asking.forget(time.monotonic())
             log.error("not stored, no receipt given: %s", error)
             return {}
         now, came = time.monotonic(), timestamp()
@@ -204,6 +211,9 @@ class Subscriber:
         """Read a record; it must be what its topic says it is."""
         topic, body = str(message.topic), bytes(message.payload)
         try:
+            if self._states.is_one(topic):
+                self._hear(topic, body)
+                return None
             record = decode(body)
             kind = validate(record)
             if kind not in KINDS:
@@ -223,26 +233,52 @@ class Subscriber:
             return None
         return Arrival.of(record, body)
 
+    def _hear(self, topic: str, body: bytes) -> None:
+        """Note what a bench says of itself; an empty message clears what was retained."""
+        if body:
+            said = self._states.read(topic, body)
+            self._asking.stated(said.bench, said.trial, said.delivered, time.monotonic())
+            if said.came:
+                self._came[said.bench, said.trial] = None
+            self._heard.set()
+
+    async def _tell(self, client: Client) -> None:
+        """Tell each bench that came online the highest number of it that is stored."""
+        while self._came:
+            bench, trial = next(iter(self._came))
+            number = await self._store.highest(self._office, bench)
+            del self._came[bench, trial]
+            latest = {"schema": "tera/latest/1", "number": number, "said": timestamp()}
+            message = self._signed(bench, trial, latest)
+            if message is not None:
+                await client.publish(*message, qos=1)
+
     async def _ask(self, client: Client) -> None:
         """Ask each bench again for the numbers that are missing, after growing pauses."""
         while True:
             self._heard.clear()
-            for bench, trial, complete in self._asking.due(time.monotonic()):
-                try:
-                    found = await self._store.missing(self._office, bench, complete=complete)
-                except BrokerError as error:
-                    log.error("not looked at what is missing: %s", error)
-                    await asyncio.sleep(1)
-                    break
-                self._asking.looked(bench, found, time.monotonic())
-                if found.stretches:
-                    await self._ask_for(client, bench, trial, found.stretches)
+            try:
+                await self._tell(client)
+                await self._look(client)
+            except BrokerError as error:
+                log.error("not looked at what is missing: %s", error)
+                self._asking.forget(time.monotonic())
+                await asyncio.sleep(1)
             try:
                 async with asyncio.timeout(max(0.05, self._asking.next_due(time.monotonic()))):
                     await self._heard.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(0.05)  # a burst is looked at once
+
+    async def _look(self, client: Client) -> None:
+        for bench, trial, complete, delivered in self._asking.due(time.monotonic()):
+            found = await self._store.missing(
+                self._office, bench, complete=complete, delivered=delivered
+            )
+            self._asking.looked(bench, found, time.monotonic())
+            if found.stretches:
+                await self._ask_for(client, bench, trial, found.stretches)
 
     async def _ask_for(
         self, client: Client, bench: str, trial: bool, stretches: Iterable[tuple[int, int]]

@@ -128,7 +128,9 @@ def station(finished: Path, tmp_path: Path) -> Path:
     return tmp_path / "config.toml"
 
 
-def test_a_restored_station_goes_on_with_the_next_number(station: Path, tmp_path: Path) -> None:
+async def test_a_restored_station_goes_on_with_the_next_number_once_somebody_says_so(
+    station: Path, tmp_path: Path
+) -> None:
     file, folder = tmp_path / "a.backup", tmp_path / "restored"
     made = tera("backup", file, "--config", station, "--captures")
     assert made.returncode == 0, made.stderr.decode()
@@ -142,11 +144,20 @@ def test_a_restored_station_goes_on_with_the_next_number(station: Path, tmp_path
     assert [p.name for p in tmp_path.iterdir() if "backup" in p.name] == ["a.backup"]
     restored = tera("restore", file, "--to", folder)
     assert restored.returncode == 0, restored.stderr.decode()
-    assert "compare the last number of each bench" in restored.stdout.decode()
+    assert "no run begins before the records system has said" in restored.stdout.decode()
     assert (folder / "config.toml").read_bytes() == station.read_bytes()
     verify = ("verify", "timbangan-1", "--unattended", "--json", "--config")
+    refused = tera(*verify, folder / "config.toml")  # nobody says what was given since
+    assert refused.returncode == 3
+    assert "this outbox is from a backup of" in refused.stderr.decode()
+    async with tera_at_work("run", "--go-on", "--config", folder / "config.toml") as service:
+        await line_with(service.stderr, "bench meja-1: numbers go on with 2")
+        await line_with(service.stderr, "the station runs")
+        service.send_signal(signal.SIGTERM)
+        assert await service.wait() == 0
     done = tera(*verify, folder / "config.toml")
     assert json.loads(done.stdout)["number"] == 2
+    assert json.loads(tera(*verify, station).stdout)["number"] == 2  # it is the copy that knew
 
 
 def test_a_backup_with_any_byte_altered_or_cut_is_refused_and_lays_nothing_down(

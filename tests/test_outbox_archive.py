@@ -93,8 +93,13 @@ async def test_what_was_moved_still_counts(tmp_path: Path, path: Path, outbox: O
     record = await verify_once(outbox, "meja")
     assert record["number"] == 3
     assert [row.number for row in await outbox.numbered("meja", [(1, 9)], 99)] == [3, 3]
-    assert await outbox.archived("meja", 1, 1) == [str(moved.file)]
-    assert await outbox.archived("meja", 3, 9) == []
+    rows, away = await outbox.archived("meja", [(2, 2), (3, 9)], 99)
+    assert [(row.kind, row.number) for row in rows] == [("start", 2), ("verdict", 2)]
+    assert (rows[1].body, away) == (encode(made[1]), [])
+    assert len((await outbox.archived("meja", [(1, 9)], 3))[0]) == 3
+    moved.file.rename(tmp_path / "elsewhere")
+    assert await outbox.archived("meja", [(1, 1)], 99) == ([], [str(moved.file)])
+    assert await outbox.archived("meja", [(3, 9)], 99) == ([], [])
     stamped = await outbox.stamp_receipt(receipt(made[1], digest(made[1]), stored=104))
     assert len(stamped.seqs) == 1
 

@@ -71,9 +71,11 @@ async def at_work(*services: Publisher | Subscriber) -> AsyncIterator[None]:
         assert all(isinstance(error, asyncio.CancelledError) for error in ended), ended
 
 
-def publisher(outbox: Outbox, address: BrokerAddress, **benches: bool) -> Publisher:
+def publisher(
+    outbox: Outbox, address: BrokerAddress, again: float = 0.3, **benches: bool
+) -> Publisher:
     return Publisher(
-        outbox, address, "3516", benches, SOFTWARE, TRUST, publish_again=0.3, longest_pause=2.0
+        outbox, address, "3516", benches, SOFTWARE, TRUST, publish_again=again, longest_pause=2.0
     )
 
 
@@ -283,7 +285,7 @@ async def test_a_store_that_lost_records_asks_for_them_and_gets_them_although_th
     left = start("meja")
     await outbox.begin("meja", left["id"], left)
     await outbox.abandon(left["id"], "the cable was pulled")
-    async with at_work(publisher(outbox, address, meja=False)):
+    async with at_work(publisher(outbox, address, 30.0, meja=False)):  # only when asked
         async with asyncio.timeout(60):
             async with at_work(Subscriber(store, address, "3516", the_key)):
                 await outbox.wait_until_receipted()

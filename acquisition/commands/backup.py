@@ -112,8 +112,8 @@ def _restore(arguments: argparse.Namespace) -> int:
     )
     print(
         t(
-            "what was committed after that is not in it: before the first run compare the last number of"
-            " each bench with the records system"
+            "what was committed after that is not in it: no run begins before the records system has said"
+            " which numbers were given since"
         )
     )
     return 0
@@ -124,9 +124,10 @@ def _is_outbox(settings: Premises, name: str) -> bool:
 
 
 async def _counted(file: Path) -> dict[str, int]:
-    """Count what the copy of an outbox holds."""
+    """Count what the copy of an outbox holds, which from now on knows that it is one."""
     outbox = await Outbox.open(file)
     try:
+        await outbox.note_copied()
         counts = await outbox.counts()
     finally:
         await outbox.close()

@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
             why=error.strerror,
         ) from None
     try:
-        return asyncio.run(_serve(settings, take_over=arguments.take_over))
+        return asyncio.run(_serve(settings, take_over=arguments.take_over, go_on=arguments.go_on))
     except Exception as error:
         why = first(error)
         code = exit_code(why)
@@ -57,11 +57,11 @@ def main(arguments: argparse.Namespace) -> int:
         return code
 
 
-async def _serve(settings: Station, *, take_over: bool) -> int:
+async def _serve(settings: Station, *, take_over: bool, go_on: bool) -> int:
     hurry = asyncio.Event()
     stopped = stop_signal(hurry)
     async with (
-        running(settings, whole=True, take_over=take_over) as station,
+        running(settings, whole=True, take_over=take_over, go_on=go_on) as station,
         AsyncExitStack() as more,
     ):
         if settings.metrics.listen is not None:

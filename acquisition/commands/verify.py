@@ -148,6 +148,7 @@ async def _guide(
     begun: list[int] = []
     try:
         job = station.job(bench, subject, hand, order=order, technician=technician)
+        await station.publisher.compare_numbers(bench.name)
         async with aclosing(run(job)) as events:
             return await _view(events, station, bench, subject, arguments, begun)
     finally:
