@@ -1,28 +1,32 @@
-"""What `tera doctor` says of the way of a verdict: keys of receipts, and orders that wait."""
+"""What `tera doctor` says of the way of a verdict: keys of receipts, the broker, orders that wait."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from acquisition.config import Station
-from acquisition.faults import sentence
+from acquisition.config import Premises, Station
+from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
 from acquisition.language import t
-from acquisition.station import is_trial, unknown_instruments
+from acquisition.station import broker_address, is_trial, unknown_instruments
 from broker.examination import examine
 from broker.failure import BrokerError
 from broker.keyring import in_charge, read_keys, today
 from broker.outbox import Outbox
+from broker.publisher import reach
 from broker.salvage import kept_aside
 
 _SOON = timedelta(days=30)
+_ANSWER_WITHIN = 5.0
+"""How long the broker may take to answer [s]."""
 
 
 def key_findings(settings: Station) -> list[Finding]:
     """Say whether receipts can be taken, and whether our own keys are private and valid."""
     findings = [_trusted(settings)]
     if settings.records.keys.is_dir():
-        findings.append(_own(settings.records.keys))
+        findings.append(own_key_finding(settings.records.keys))
     return findings
 
 
@@ -42,19 +46,50 @@ def _trusted(settings: Station) -> Finding:
     )
 
 
-def _own(folder: Path) -> Finding:
+def own_key_finding(folder: Path) -> Finding:
+    """Say whether a key of this records system signs, and for how long."""
     what = t("own keys")
     try:
-        pair = in_charge(read_keys(folder), today())
+        keys = read_keys(folder)
+        pair = in_charge(keys, today())
     except BrokerError as error:
         return Finding(what, "fault", sentence(error))
+    advice = t("make one with `tera keys rotate`")
     if pair is None:
-        return Finding(
-            what, "fault", t("no key signs today"), t("make one with `tera keys rotate`")
-        )
-    return Finding(
-        what, "ok", t("{key} signs until {day}", key=pair.known.id, day=pair.known.valid_until)
+        return Finding(what, "fault", t("no key signs today"), advice)
+    last = max(pair.known.valid_until for pair in keys if pair.known.revoked is None)
+    text = t("{key} signs until {day}", key=pair.known.id, day=pair.known.valid_until)
+    return (
+        Finding(what, "note", text, advice) if last - today() < _SOON else Finding(what, "ok", text)
     )
+
+
+async def broker_findings(settings: Premises, names: Sequence[str]) -> list[Finding]:
+    """Reach the broker; where there are certificates, as each of those who have one."""
+    tls = settings.broker.tls
+    asking = names if tls is not None and tls.folder is not None else names[:1]
+    found = await asyncio.gather(*(_broker_for(settings, name) for name in asking))
+    return list(dict.fromkeys(found))  # what is the same for all is said once
+
+
+async def _broker_for(settings: Premises, who: str) -> Finding:
+    what = t("broker")
+    try:
+        version = await reach(broker_address(settings, who), within=_ANSWER_WITHIN)
+    except Exception as error:  # noqa: BLE001 - one fault never hides another
+        # Bad input is a file of ours, and not the network.
+        advice = (
+            t("see the certificates above, and [broker]")
+            if isinstance(error, BadInput)
+            else t("verdicts wait on disk until it is back; check [broker] and the network")
+        )
+        return Finding(what, "fault", sentence(error), advice)
+    secured = settings.broker.tls is not None
+    text = t(
+        "answers with MQTT {version} over TLS" if secured else "answers with MQTT {version}",
+        version=version,
+    )
+    return Finding(what, "ok", text)
 
 
 async def damage_findings(outbox: Path, *, at_work: bool) -> list[Finding]:
@@ -107,6 +142,26 @@ async def _lost(path: Path) -> list[tuple[str, int, str]]:
         await outbox.close()
 
 
+async def number_findings(outbox: Path) -> list[Finding]:
+    """Name the benches that give no number, since they gave some that are not here."""
+    if not outbox.exists():  # noqa: ASYNC240 - one look at a local disk
+        return []
+    try:
+        opened = await Outbox.open(outbox)
+        try:
+            held_up = await opened.held_up_benches()
+        finally:
+            await opened.close()
+    except BrokerError:
+        return []  # the outbox has a finding of its own
+    return [
+        Finding(
+            t("numbers of bench {bench}", bench=older.evidence["bench"]), "fault", sentence(older)
+        )
+        for older in held_up
+    ]
+
+
 async def order_findings(settings: Station) -> list[Finding]:
     """Name the orders of which something is left, and what no bench of this station has."""
     if not settings.store.outbox.exists():
@@ -120,14 +175,24 @@ async def order_findings(settings: Station) -> list[Finding]:
     except BrokerError:
         return []  # the outbox has a finding of its own
     findings = []
+    elsewhere = []
     for order in orders:
         what = t("order {order}", order=order.order)
         strange = unknown_instruments(settings, order)
         left = t("still to be verified: {names}", names=", ".join(order.remaining))
-        if strange:
+        if len(strange) == len(order.remaining):
+            elsewhere.append(order.order)
+        elif strange:
             text = t("no bench here has {names}", names=", ".join(strange))
             advice = t("correct the order, or let the station verify it that has them")
             findings.append(Finding(what, "note", f"{left}; {text}", advice))
         else:
             findings.append(Finding(what, "ok", left))
+    if elsewhere:
+        text = t(
+            "{count} name no instrument of this station, the last is {order}",
+            count=len(elsewhere),
+            order=elsewhere[-1],
+        )
+        findings.append(Finding(t("orders of other stations"), "ok", text))
     return findings

@@ -35,7 +35,14 @@ async def work_off_orders(station: Running) -> None:
 
 
 async def _work_off(station: Running, order: Order) -> None:
-    if strange := unknown_instruments(station.settings, order):
+    strange = unknown_instruments(station.settings, order)
+    if strange and len(strange) == len(order.remaining):
+        log.info(
+            "order {order} names no instrument of this station",
+            event="order_elsewhere",
+            order=order.order,
+        )
+    elif strange:
         log.warning(
             "order {order} names {known}, which this station does not have: it waits for another"
             " station or for a correction",

@@ -82,6 +82,18 @@ def computer_of(outbox: Path) -> Path:
     return Path(f"{outbox}.computer")
 
 
+def is_of_another_computer(outbox: Path) -> bool:
+    """Say whether an outbox was copied here from another computer."""
+    own, noted = machine_id(), _noted(outbox)
+    known = own != UNKNOWN and _SHAPE_OF_ID.fullmatch(noted) is not None
+    return known and noted != own and outbox.exists()
+
+
+def _noted(outbox: Path) -> str:
+    note = computer_of(outbox)
+    return note.read_text("utf-8", "replace").strip() if note.exists() else ""
+
+
 @contextmanager
 def _alone_on(bench: str, outbox: Path) -> Iterator[None]:
     """Hold a bench for this program; another one that wants it is told."""
@@ -99,12 +111,9 @@ def _alone_on(bench: str, outbox: Path) -> Iterator[None]:
 def _on_its_computer(outbox: Path, take_over: bool) -> None:
     """Refuse an outbox that was copied here from another computer, which may still be at work."""
     own, note = machine_id(), computer_of(outbox)
-    if own == UNKNOWN:
+    if own == UNKNOWN or _noted(outbox) == own:
         return
-    noted = note.read_text("utf-8", "replace").strip() if note.exists() else ""
-    if noted == own:
-        return
-    if _SHAPE_OF_ID.fullmatch(noted) and outbox.exists() and not take_over:
+    if is_of_another_computer(outbox) and not take_over:
         raise Abandoned(
             "{file} was copied from another computer, which may still be at work: two stations with one"
             " identity give one number to two verdicts; if the other one is out of service, start here"

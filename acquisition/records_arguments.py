@@ -98,6 +98,7 @@ def _add_records(command: Command, configured: Configured) -> None:
         metavar=t("FILE"),
         help=t("a store, an archive or an outbox instead of the configured store"),
     )
+    actions.add("conflicts", t("what contradicts a stored record, for a person to look at"))
     archive = actions.add(
         "archive", t("move from the outbox of this station what is receipted and old")
     )

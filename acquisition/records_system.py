@@ -12,7 +12,7 @@ from acquisition.faults import BadInput
 from acquisition.station import secret_in
 from broker.outbox_archive import read_archive
 from broker.store import RecordStore
-from broker.stored import StoredRecord
+from broker.stored import Conflict, StoredRecord
 
 
 async def open_store(settings: Premises) -> RecordStore:
@@ -55,6 +55,14 @@ async def find_one(place: Premises | Path, which: str) -> Sequence[StoredRecord]
     async with _opened(place) as store:
         found = await store.show(which)
         return found or (await store.show(int(which)) if which.isdecimal() else ())
+
+
+async def conflicts(settings: Premises) -> Sequence[Conflict]:
+    """Return what contradicts the records of the configured store."""
+    if _outbox_among(settings) is not None:
+        return ()
+    async with _opened(settings) as store:
+        return await store.conflicts()
 
 
 @asynccontextmanager

@@ -1,10 +1,11 @@
 """What `tera doctor` says of the way to the broker: whether it is secured, and each certificate."""
 
 import ipaddress
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from acquisition.config import Station
+from acquisition.config import Premises, Station
 from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
 from acquisition.language import t
@@ -16,7 +17,7 @@ from broker.failure import BadSecret
 _SOON = timedelta(days=30)
 
 
-def tls_findings(settings: Station) -> list[Finding]:
+def tls_findings(settings: Premises) -> list[Finding]:
     """Say of each certificate whether it will do, and until when."""
     tls = settings.broker.tls
     if tls is None:
@@ -26,16 +27,17 @@ def tls_findings(settings: Station) -> list[Finding]:
     if ca_file is not None:
         findings.append(_dated(t("authority {file}", file=ca_file), ca_file))
     if tls.folder is not None:
-        names = [bench.name for bench in settings.bench]
-        if settings.records.keys.is_dir():
+        names = [b.name for b in settings.bench] if isinstance(settings, Station) else []
+        if not names or settings.records.keys.is_dir():
             names.append(RECORDS)
         findings += [_own(settings, name) for name in names]
-        if (tls.folder / "ca.key").exists():
+        # Where the folder may not be looked into, the certificates have said so.
+        if os.access(tls.folder / "ca.key", os.F_OK):
             findings.append(_authority_here(tls.folder))
     return findings
 
 
-def _own(settings: Station, who: str) -> Finding:
+def _own(settings: Premises, who: str) -> Finding:
     tls = tls_of(settings, who)
     assert tls is not None  # noqa: S101 - the only caller has looked
     assert tls.certificate_file is not None  # noqa: S101

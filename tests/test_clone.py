@@ -190,6 +190,10 @@ async def test_an_outbox_from_another_computer_is_refused_until_somebody_takes_i
     [said] = refused.stderr.decode().splitlines()
     assert "outbox.sqlite was copied from another computer" in said
     assert "`tera run --take-over`" in said
+    examined = tera("doctor", "--config", config, "--json", under=elsewhere)
+    rows = {row["check"]: row for row in map(json.loads, examined.stdout.splitlines())}
+    assert rows["computer"]["state"] == "fault"
+    assert "--take-over" in rows["computer"]["advice"]
     run = ("run", "--config", config)
     async with tera_at_work(*run, "--take-over", under=elsewhere) as service:
         await line_with(service.stderr, "the station runs")

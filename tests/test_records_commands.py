@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from broker.failure import ConflictingRecord
 from broker.outbox import Outbox
 from broker.record import digest, encode
 from broker.store import RecordStore
@@ -148,6 +149,53 @@ async def test_records_are_listed_by_what_is_asked_for(tmp_path: Path) -> None:
         assert said in refused("records", "list", "--config", config, *wrong)
     assert "no record 99" in refused("records", "show", "99", "--config", config)
     assert "not made yet" in refused("records", "certificate", "1", "--config", config)
+
+
+async def test_what_contradicts_a_record_is_shown_and_the_doctor_points_to_it(
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path)
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "records.sqlite"
+    [first, *_] = await filled(file)
+    nothing = tera("records", "conflicts", "--config", config, "--json")
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    other = {**first, "reasons": ["another one"]}
+    store = await RecordStore.open(file)
+    try:
+        with pytest.raises(ConflictingRecord):
+            await store.accept(encode(other))
+    finally:
+        await store.close()
+    told = tera("records", "conflicts", "--config", config, "--json")
+    assert told.returncode == 1
+    [found] = [json.loads(line) for line in told.stdout.splitlines()]
+    assert (found["id"], found["record"]) == (first["id"], other)
+    assert first["id"] in tera("records", "conflicts", "--config", config).stdout.decode()
+    checks = {row["check"]: row for row in doctor(config)}
+    assert "10 records of 1 benches, the newest of meja" in checks["store"]["text"]
+    assert checks["conflicts"]["state"] == "note"
+    assert "tera records conflicts" in checks["conflicts"]["advice"]
+
+
+def doctor(config: Path) -> list[dict[str, Any]]:
+    done = tera("doctor", "--config", config, "--json")
+    assert done.returncode == 3, done.stderr.decode()  # there is no broker
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_doctor_examines_a_records_system_too(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    found = {row["check"]: row for row in doctor(config)}
+    assert found["own keys"]["state"] == "fault"
+    assert "tera keys make" in found["own keys"]["text"]
+    assert found["store"]["text"] == "will be made at the first start"
+    assert not (tmp_path / "data").exists()  # it looks and leaves nothing behind
+    lines(tera("keys", "make", "--days", "10", "--config", config, "--json"))
+    row = {row["check"]: row for row in doctor(config)}["own keys"]
+    assert row["state"] == "note"  # ten days are soon over
+    lines(tera("keys", "rotate", "--config", config, "--json"))
+    assert {row["check"]: row["state"] for row in doctor(config)}["own keys"] == "ok"
 
 
 async def test_a_damaged_record_is_named(tmp_path: Path) -> None:

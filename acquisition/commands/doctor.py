@@ -1,4 +1,4 @@
-"""``tera doctor``: what is wrong at this station, and what to do about it.
+"""``tera doctor``: what is wrong at this station or records system, and what to do about it.
 
 Each check answers for itself, so that one fault never hides another.
 """
@@ -6,8 +6,6 @@ Each check answers for itself, so that one fault never hides another.
 import argparse
 import asyncio
 import contextlib
-import os
-import shutil
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -22,29 +20,29 @@ from acquisition.at_work import (
     queue_finding,
     service_findings,
 )
-from acquisition.clock import ClockState, clock_state
-from acquisition.config import Instrument, Station, load_station
-from acquisition.delivery_findings import damage_findings, key_findings, order_findings
+from acquisition.computer_findings import clock_finding, computer_findings, disk_finding
+from acquisition.config import Instrument, Premises, Station, load_records_system
+from acquisition.delivery_findings import (
+    broker_findings,
+    damage_findings,
+    key_findings,
+    number_findings,
+    order_findings,
+)
 from acquisition.faults import BadInput, sentence
 from acquisition.finding import Finding
 from acquisition.instruments import Lines, is_read_by_eye, is_simulated, make_driver
 from acquisition.language import choose, english_for_programs, t
 from acquisition.output import console, print_json, table
+from acquisition.records_findings import examine_records_system
 from acquisition.register import approved_digests
 from acquisition.simulated_workshop import SimulatedWorkshop
-from acquisition.station import broker_address
 from acquisition.tls_findings import tls_findings
-from broker.disk_trouble import disk_error, explain_disk
-from broker.failure import OutboxFailed
-from broker.publisher import reach
 from calibration.mpe import legal_table
 from drivers.indication import Condition, Indication
 
 _ANSWER_WITHIN = 5.0
 """How long an instrument may take to show its first indication [s]."""
-
-_LITTLE_SPACE = 500_000_000
-"""Free disk below which committed verdicts are in danger [byte]."""
 
 _ROUTINE_TABLES = {"nawi": "r76", "volume-meter": "r117"}
 
@@ -61,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
         return commission.main(arguments)
     if arguments.value is not None or arguments.settings:
         raise BadInput("--value and --set belong to --commission")
-    settings = load_station(arguments.config)
+    settings = load_records_system(arguments.config)
     choose(settings.console.language)
     with english_for_programs() if arguments.json else contextlib.nullcontext():
         findings = asyncio.run(_examine(settings))
@@ -71,23 +69,35 @@ def main(arguments: argparse.Namespace) -> int:
             for f in findings
         )
     else:
-        _show(findings)
+        station = isinstance(settings, Station)
+        _show(
+            t("Examination of the station") if station else t("Examination of the records system"),
+            findings,
+        )
     return 3 if any(f.state == "fault" for f in findings) else 0
 
 
-async def _examine(settings: Station) -> list[Finding]:
+async def _examine(settings: Premises) -> list[Finding]:
+    if isinstance(settings, Station):
+        return await _examine_station(settings)
+    return await examine_records_system(settings)
+
+
+async def _examine_station(settings: Station) -> list[Finding]:
     findings = [Finding(t("configuration"), "ok", t("read without errors"))]
     findings += _standards(settings)
     findings += _tables(settings)
     findings += key_findings(settings)
     findings += tls_findings(settings)
-    findings.append(_clock())
-    findings.append(_disk(settings.store.outbox))
+    findings.append(clock_finding())
+    findings.append(disk_finding(settings.store.outbox))
+    findings += computer_findings(settings.store.outbox)
     service = Service.of(settings)
     findings += service_findings(service)
     findings.append(await _outbox(service, settings.store.outbox))
     findings += await damage_findings(settings.store.outbox, at_work=bool(service.benches))
-    findings += await _broker(settings)
+    findings += await number_findings(settings.store.outbox)
+    findings += await broker_findings(settings, [bench.name for bench in settings.bench])
     findings += await order_findings(settings)
     workshop, lines = SimulatedWorkshop(), Lines()
     try:
@@ -154,38 +164,6 @@ def _tables(settings: Station) -> list[Finding]:
     return findings
 
 
-def _clock() -> Finding:
-    state = clock_state()
-    if state is ClockState.SYNCHRONISED:
-        return Finding(t("clock"), "ok", t("synchronised"))
-    return Finding(
-        t("clock"),
-        "note",
-        t("not synchronised: verdicts will say so"),
-        t("switch on NTP, for example with timedatectl set-ntp true"),
-    )
-
-
-def _disk(outbox: Path) -> Finding:
-    folder = next(p for p in outbox.parents if p.exists())
-    free = shutil.disk_usage(folder).free
-    text = t("{free} GB free", free=f"{free / 1e9:.1f}")
-    trouble = disk_error(outbox) if folder == outbox.parent else None
-    if trouble is not None:
-        said = sentence(explain_disk(trouble, outbox, OutboxFailed))
-        return Finding(t("disk"), "fault", said)
-    if not os.access(folder, os.W_OK):
-        return Finding(
-            t("disk"),
-            "fault",
-            t("{folder} cannot be written", folder=folder),
-            t("give it to the user who runs tera, or name another folder under [store]"),
-        )
-    if free < _LITTLE_SPACE:
-        return Finding(t("disk"), "fault", text, t("make room: without it no run can start"))
-    return Finding(t("disk"), "ok", text)
-
-
 async def _outbox(service: Service, path: Path) -> Finding:
     what = t("outbox")
     if not path.exists():  # noqa: ASYNC240 - one look at a local disk
@@ -194,34 +172,6 @@ async def _outbox(service: Service, path: Path) -> Finding:
         return await queue_finding(service, path)
     except Exception as error:  # noqa: BLE001 - one fault never hides another
         return Finding(what, "fault", sentence(error), t("do not delete it; call for help"))
-
-
-async def _broker(settings: Station) -> list[Finding]:
-    """Reach the broker; where benches have certificates, as each of them."""
-    tls = settings.broker.tls
-    benches = [bench.name for bench in settings.bench]
-    asking = benches if tls is not None and tls.folder is not None else benches[:1]
-    found = await asyncio.gather(*(_broker_for(settings, bench) for bench in asking))
-    return list(dict.fromkeys(found))  # what is the same for all is said once
-
-
-async def _broker_for(settings: Station, bench: str) -> Finding:
-    what = t("broker")
-    try:
-        version = await reach(broker_address(settings, bench), within=_ANSWER_WITHIN)
-    except Exception as error:  # noqa: BLE001 - one fault never hides another
-        return Finding(
-            what,
-            "fault",
-            sentence(error),
-            t("verdicts wait on disk until it is back; check [broker] and the network"),
-        )
-    secured = settings.broker.tls is not None
-    text = t(
-        "answers with MQTT {version} over TLS" if secured else "answers with MQTT {version}",
-        version=version,
-    )
-    return Finding(what, "ok", text)
 
 
 async def _instrument(settings: Instrument, workshop: SimulatedWorkshop, lines: Lines) -> Finding:
@@ -281,9 +231,9 @@ _MARKS: dict[str, tuple[str, str]] = {
 }
 
 
-def _show(findings: list[Finding]) -> None:
+def _show(title: str, findings: list[Finding]) -> None:
     drawn: Any = table(
-        t("Examination of the station"),
+        title,
         [("", "left"), (t("check"), "left"), (t("finding"), "left"), (t("what to do"), "left")],
     )
     for finding in findings:

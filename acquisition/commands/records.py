@@ -1,13 +1,15 @@
 """``tera records``: the reference records system, which stores what stations deliver.
 
 ``serve`` is what a station delivers to: it stores, signs the receipt with its own key, and asks
-again for numbers that are missing. ``list`` and ``show`` read the store, or an archive.
+again for numbers that are missing. ``list`` and ``show`` read the store, or an archive, and
+``conflicts`` what was kept aside.
 ``archive`` belongs to the station: it moves from its outbox what is receipted and old.
 """
 
 import argparse
 import asyncio
 import gc
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -22,14 +24,14 @@ from acquisition.journal import Journal, open_journal
 from acquisition.language import choose, t
 from acquisition.notify import notify
 from acquisition.output import console, print_json, table, word
-from acquisition.records_system import find, find_one, open_store
+from acquisition.records_system import conflicts, find, find_one, open_store
 from acquisition.station import broker_address
 from acquisition.stopping import stop_signal
 from acquisition.verdict_page import show_verification
 from broker.access import RECORDS
 from broker.keyring import Signer
 from broker.outbox_archive import archive
-from broker.record import digest
+from broker.record import decode, digest
 from broker.stored import StoredRecord
 from broker.subscriber import Subscriber
 
@@ -55,6 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
             return _serve(settings, arguments.name)
         case "list" | "show":
             return _look(file or settings, arguments)
+        case "conflicts":
+            return _conflicts(settings, arguments)
         case "archive":
             return _archive(settings, arguments)
     raise BadInput(
@@ -172,6 +176,46 @@ def _show(place: Premises | Path, arguments: argparse.Namespace) -> int:
     return _whole(found)
 
 
+def _conflicts(settings: Premises, arguments: argparse.Namespace) -> int:
+    """Print what contradicts a stored record, for a person to look at; 1 when there is any."""
+    found = asyncio.run(conflicts(settings))
+    if arguments.json:
+        print_json(
+            {
+                "kind": one.kind,
+                "id": one.id,
+                "received": one.received_at,
+                "digest": one.digest,
+                "record": decode(one.body),
+            }
+            for one in found
+        )
+        return NONCONFORMING if found else CONFORMING
+    drawn = table(
+        t("Kept aside, since it contradicts what is stored"),
+        [
+            (t("received"), "left"),
+            (t("bench"), "left"),
+            (t("number"), "right"),
+            (t("kind"), "left"),
+            (t("identity"), "left"),
+        ],
+    )
+    for one in found:
+        record = decode(one.body)
+        bench, number = str(record.get("bench", "")), str(record.get("number", ""))
+        drawn.add_row(_moment(one.received_at), bench, number, t(one.kind), one.id)
+    console().print(drawn)
+    if found:
+        text = t("`tera records show IDENTITY` shows what is stored, --json here what was refused")
+        print(text, file=sys.stderr)
+    return NONCONFORMING if found else CONFORMING
+
+
+def _moment(received: str) -> str:
+    return received.replace("T", " ")[:19]
+
+
 def _exact(value: Any) -> Any:
     """Return a record with its whole numbers as the decimals they were before JSON."""
     if isinstance(value, Mapping):
@@ -215,7 +259,7 @@ def _print(found: Sequence[StoredRecord]) -> None:
         damaged = digest(record.body) != record.digest
         drawn.add_row(
             str(record.stored) if record.stored else "–",
-            record.received_at.replace("T", " ")[:19] or "–",
+            _moment(record.received_at) or "–",
             record.bench,
             str(record.number),
             t(record.kind),
