@@ -97,6 +97,8 @@ class Subscriber:
                 async with self._connector.connect(
                     self._client_id, keep_session=True, refused=self._note_denied
                 ) as client:
+                    version = self._connector.version
+                    log.info("records of office %s: connected, MQTT %s", self._office, version)
                     comeback.made()
                     self.connections += 1
                     await self._serve(client)
