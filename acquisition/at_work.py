@@ -62,20 +62,10 @@ def service_findings(service: Service) -> list[Finding]:
         said = t("at work, but it shows no numbers at {value}", value=service.listen)
         return [Finding(what, "note", said)]
     findings = [Finding(what, "ok", t("at work on {count} benches", count=len(service.benches)))]
-    restart = t("start it again: systemctl restart tante-sari")
-    if stuck := service.number("tera_watchdog_stuck"):
-        said = t("{count} parts of it do not get on", count=int(stuck))
-        findings.append(Finding(what, "fault", said, restart))
+    findings += stuck_findings(service, t("start it again: systemctl restart tante-sari"))
     if service.number("tera_outbox_writable") == 0:
         findings.append(Finding(what, "fault", t("the outbox cannot be written")))
-    if jumps := service.number("tera_clock_jumps_total"):
-        last = service.number("tera_clock_last_jump_seconds") or 0.0
-        said = t(
-            "the clock jumped {count} times since the service began, the last time by {seconds} s",
-            count=int(jumps),
-            seconds=f"{last:+.1f}",
-        )
-        findings.append(Finding(t("clock"), "note", said))
+    findings += clock_findings(service)
     if dropped := service.number("tera_live_dropped_indications_total"):
         said = t(
             "{count} indications found no room in live blocks: dashboards have gaps, verdicts do not",
@@ -95,6 +85,27 @@ def service_findings(service: Service) -> list[Finding]:
     return findings
 
 
+def stuck_findings(service: Service, restart: str) -> list[Finding]:
+    """Say how many parts of a service do not get on; ``restart`` says how it is started again."""
+    if not (stuck := service.number("tera_watchdog_stuck")):
+        return []
+    said = t("{count} parts of it do not get on", count=int(stuck))
+    return [Finding(t("service"), "fault", said, restart)]
+
+
+def clock_findings(service: Service) -> list[Finding]:
+    """Say whether somebody set the clock under a service."""
+    if not (jumps := service.number("tera_clock_jumps_total")):
+        return []
+    last = service.number("tera_clock_last_jump_seconds") or 0.0
+    said = t(
+        "the clock jumped {count} times since the service began, the last time by {seconds} s",
+        count=int(jumps),
+        seconds=f"{last:+.1f}",
+    )
+    return [Finding(t("clock"), "note", said)]
+
+
 async def queue_finding(service: Service, outbox: Path) -> Finding:
     """Say what waits for its receipt, and for how long."""
     waiting = service.number("tera_outbox_waiting_records")
@@ -108,7 +119,7 @@ async def queue_finding(service: Service, outbox: Path) -> Finding:
     said = t(
         "{waiting} records wait for their receipt, the oldest for {age}",
         waiting=int(waiting),
-        age=_duration(age),
+        age=duration(age),
     )
     if age < _LONG:
         return Finding(what, "ok", said)
@@ -154,7 +165,8 @@ async def _from_file(path: Path) -> tuple[float, float]:
         await outbox.close()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Say how long something lasts."""
     if seconds < 120:
         return t("{count} seconds", count=int(seconds))
     if seconds < 2 * 3600:

@@ -139,11 +139,17 @@ class TrustedKey(Settings):
         return PublicKey(self.id, self.public, self.valid_from, self.valid_until, self.revoked)
 
 
+Listen = Annotated[str, AfterValidator(lambda text: text if listening_at(text) else "")]
+"""Address and port, as in ``127.0.0.1:9464``."""
+
+
 class Records(Settings):
-    """The records system: whose receipts are taken, and, where it runs, its own keys."""
+    """The records system: whose receipts are taken, and, where it runs, what is its own."""
 
     keys: Path = Path("data/keys")
     """Folder of its own keys (``tera keys``); relative paths count from the configuration file."""
+    metrics: Listen | None = None
+    """Where it shows its numbers to Prometheus: both programs may read one file."""
     trusted: tuple[TrustedKey, ...] = ()
 
 
@@ -168,12 +174,9 @@ class Log(Settings):
 
 
 class Metrics(Settings):
-    """Where the service shows its numbers to Prometheus; nowhere by default."""
+    """Where the station shows its numbers to Prometheus; nowhere by default."""
 
-    listen: (
-        Annotated[str, AfterValidator(lambda text: text if listening_at(text) else "")] | None
-    ) = None
-    """Address and port, as in ``127.0.0.1:9464``."""
+    listen: Listen | None = None
 
 
 def _registered(given: object) -> Standard:
@@ -251,7 +254,6 @@ class Premises(Settings):
     records: Records = Records()
     console: Console = Console()
     log: Log = Log()
-    metrics: Metrics = Metrics()
     _source: tuple[str, Path] | None = PrivateAttr(None)
 
     @property
@@ -263,6 +265,7 @@ class Premises(Settings):
 class Station(Premises):
     """The whole of ``config.toml``."""
 
+    metrics: Metrics = Metrics()
     approval: tuple[Approval, ...] = ()
     law: Law = Law()
     standards: tuple[RegisteredStandard, ...] = ()

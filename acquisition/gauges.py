@@ -1,4 +1,4 @@
-"""What the station measures of itself, gathered at the moment somebody asks.
+"""What the station measures of itself, gathered at the moment somebody asks; and what any service does.
 
 Names follow Prometheus's conventions: ``tera_`` first, base units, ``_total`` for what only grows;
 docs/operation.md explains each. Numbers of the process itself have the names that all programs use.
@@ -10,9 +10,13 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from acquisition.clock import ClockState, clock_state
+from acquisition.clock_watch import ClockWatch
+from acquisition.config import Premises
 from acquisition.exposition import Family
+from acquisition.heartbeat import Beat
 from acquisition.station import Running, software
 from broker.failure import BrokerError
 from drivers.indication import Condition
@@ -20,17 +24,34 @@ from drivers.indication import Condition
 
 async def gather(station: Running) -> list[Family]:
     """Return every number of a station at work."""
-    info = Family("tera_build_info", "gauge", "Version of the program; always 1.")
-    info.add(1, version=software()["version"], office=station.settings.office.code)
     return [
-        info,
         *await _outbox(station),
+        *of_disk(station.settings.store.outbox),
         *_instruments(station),
         *_broker(station),
-        *_clock(station),
-        *_heart(station),
-        *_process(),
+        *of_service(station.settings, station.clock, station.heart),
     ]
+
+
+def of_service(settings: Premises, clock: ClockWatch, heart: Beat[Any]) -> list[Family]:
+    """Return what every service tells of itself and its computer."""
+    info = Family("tera_build_info", "gauge", "Version of the program; always 1.")
+    info.add(1, version=software()["version"], office=settings.office.code)
+    return [info, *_clock(clock), *_heart(heart), *_process()]
+
+
+def of_disk(file: Path) -> list[Family]:
+    """Return the room on the disk under a file."""
+    free = Family("tera_disk_free_bytes", "gauge", "Room on the disk of what is committed.")
+    size = Family("tera_disk_size_bytes", "gauge", "Size of the disk of what is committed.")
+    try:
+        disk = shutil.disk_usage(file.parent)
+    except OSError:
+        pass
+    else:
+        free.add(disk.free)
+        size.add(disk.total)
+    return [free, size]
 
 
 async def _outbox(station: Running) -> list[Family]:
@@ -45,8 +66,6 @@ async def _outbox(station: Running) -> list[Family]:
     unfinished = Family("tera_runs_unfinished", "gauge", "Runs begun and not yet ended.")
     writable = Family("tera_outbox_writable", "gauge", "1 when the outbox can be written.")
     writable.add(int(station.heart.trouble is None))
-    free = Family("tera_disk_free_bytes", "gauge", "Room on the disk of the outbox.")
-    size = Family("tera_disk_size_bytes", "gauge", "Size of the disk of the outbox.")
     try:
         counts = await station.outbox.counts()
         since = await station.outbox.oldest_waiting()
@@ -63,14 +82,7 @@ async def _outbox(station: Running) -> list[Family]:
             records.add(count, kind=kind)
         receipts.add(counts.starts + counts.verdicts + counts.abandonments - counts.waiting)
         unfinished.add(counts.unfinished)
-    try:
-        disk = shutil.disk_usage(station.settings.store.outbox.parent)
-    except OSError:
-        pass
-    else:
-        free.add(disk.free)
-        size.add(disk.total)
-    return [waiting, oldest, records, receipts, unfinished, writable, free, size]
+    return [waiting, oldest, records, receipts, unfinished, writable]
 
 
 def age_of(since: str | None) -> float:
@@ -138,7 +150,7 @@ def _broker(station: Running) -> list[Family]:
     return [connected, connections, dropped, refused, denied]
 
 
-def _clock(station: Running) -> list[Family]:
+def _clock(clock: ClockWatch) -> list[Family]:
     state = Family(
         "tera_clock_state", "gauge", "1 for the state that the kernel tells of its clock."
     )
@@ -146,20 +158,18 @@ def _clock(station: Running) -> list[Family]:
     for each in ClockState:
         state.add(int(each is now), state=each.value)
     jumps = Family("tera_clock_jumps_total", "counter", "Times the clock was set in one step.")
-    jumps.add(station.clock.count)
+    jumps.add(clock.count)
     last = Family("tera_clock_last_jump_seconds", "gauge", "By how much, negative: set back.")
-    if station.clock.jumps:
-        last.add(round(station.clock.jumps[-1].seconds, 3))
+    if clock.jumps:
+        last.add(round(clock.jumps[-1].seconds, 3))
     return [state, jumps, last]
 
 
-def _heart(station: Running) -> list[Family]:
-    beats = Family(
-        "tera_watchdog_beats_total", "counter", "Times that pumps and outbox were found to get on."
-    )
-    beats.add(station.heart.beats)
-    stuck = Family("tera_watchdog_stuck", "gauge", "Pumps, or the outbox, that do not get on.")
-    stuck.add(len(station.heart.stuck))
+def _heart(heart: Beat[Any]) -> list[Family]:
+    beats = Family("tera_watchdog_beats_total", "counter", "Times that all parts got on.")
+    beats.add(heart.beats)
+    stuck = Family("tera_watchdog_stuck", "gauge", "Parts that do not get on.")
+    stuck.add(len(heart.stuck))
     return [beats, stuck]
 
 

@@ -1,8 +1,8 @@
-"""The beat of the service: whether pumps and outbox really get on, told to systemd and to the log.
+"""The beat of a service: whether it really gets on, told to systemd and to the log.
 
-Every beat writes through the outbox's own writer, reads through its reader, and puts a small file
-on the disk of the outbox. That file also tells the next start when the station was last alive, so
-that a clock which has fallen behind while the power was off is noticed.
+Every beat writes through the own writer of the outbox or store, reads through its reader, and puts a
+small file on the disk of it. The file of a station also tells its next start when it was last alive,
+so that a clock which has fallen behind while the power was off is noticed.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
 
 from acquisition.clock_watch import ClockWatch
 from acquisition.journal import Journal
@@ -30,13 +31,18 @@ _STEP = 0.5
 """A difference [s] that only a jump of the clock makes."""
 
 
+K = TypeVar("K")
+
+
 @dataclass(slots=True)
-class Heartbeat:
+class Beat(Generic[K]):
     """One service's beat; ``run`` it beside everything else."""
 
-    outbox: Outbox
-    file: Path
-    """The outbox on disk; the sign of life lies beside it."""
+    what: ClassVar[str]
+    keeper: K
+    """Where the service commits its records."""
+    file: Path | None
+    """The same on this disk; the sign of life lies beside it. None when a server has it."""
     progress: Progress
     period: float | None = field(default_factory=watchdog_period)
     """Within which time [s] the manager wants to hear from us."""
@@ -45,7 +51,7 @@ class Heartbeat:
     beats: int = 0
     """Times that everything was found to get on."""
     trouble: BrokerError | None = None
-    """Why the outbox cannot be written at present."""
+    """Why nothing can be committed at present."""
     stuck: dict[str, float] = field(default_factory=dict)
     """Who does not get on, and for how long [s]."""
 
@@ -56,9 +62,9 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat until cancelled."""
-        self.progress.expect("outbox", self.period or 60.0, lambda: self.probes)
+        self.progress.expect(self.what, self.period or 60.0, lambda: self.probes)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._probe(), name="outbox probe")
+            group.create_task(self._probe(), name=f"{self.what} probe")
             group.create_task(self._beat(), name="beat")
 
     async def _beat(self) -> None:
@@ -83,18 +89,36 @@ class Heartbeat:
         while True:
             trouble: BrokerError | None = None
             try:
-                await self.outbox.stamp_published([])  # changes nothing, in a transaction
-                await self.outbox.benches_waiting()
-                await asyncio.to_thread(_sign_of_life, sign_of(self.file))
+                await self._ask()
+                if self.file is not None:
+                    await asyncio.to_thread(_sign_of_life, sign_of(self.file))
             except BrokerError as error:
                 trouble = error
             except OSError as error:
-                trouble = explain_disk(error, self.file, OutboxFailed)
+                trouble = explain_disk(error, self.file or Path(), OutboxFailed)
             if str(trouble) != str(self.trouble):
                 self._say(trouble)
             self.trouble = trouble
             self.probes += 1
             await asyncio.sleep(self.every)
+
+    async def _ask(self) -> None:
+        """Write and read, changing nothing."""
+        raise NotImplementedError
+
+    def _say(self, trouble: BrokerError | None) -> None:
+        """Say what the trouble is, or that there is none any more."""
+        raise NotImplementedError
+
+
+class Heartbeat(Beat[Outbox]):
+    """The beat of a station."""
+
+    what = "outbox"
+
+    async def _ask(self) -> None:
+        await self.keeper.stamp_published([])  # changes nothing, in a transaction
+        await self.keeper.benches_waiting()
 
     def _say(self, trouble: BrokerError | None) -> None:
         if trouble is None:

@@ -8,6 +8,7 @@ from acquisition.delivery_findings import broker_findings, own_key_finding
 from acquisition.faults import sentence
 from acquisition.finding import Finding
 from acquisition.language import t
+from acquisition.records_at_work import records_at_work
 from acquisition.records_system import open_store
 from acquisition.tls_findings import tls_findings
 from broker.access import RECORDS
@@ -22,6 +23,7 @@ async def examine_records_system(settings: Premises) -> list[Finding]:
     if isinstance(settings.store.records, Path):
         findings.append(disk_finding(settings.store.records))
     findings += await _store(settings)
+    findings += records_at_work(settings)
     findings += await broker_findings(settings, [RECORDS])
     return findings
 

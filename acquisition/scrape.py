@@ -22,8 +22,10 @@ _AT_ONCE = 8
 
 
 @asynccontextmanager
-async def metrics_page(listen: str, page: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
-    """Answer GET /metrics until the block ends."""
+async def metrics_page(
+    listen: str, page: Callable[[], Awaitable[str]], key: str = "metrics.listen"
+) -> AsyncIterator[None]:
+    """Answer GET /metrics until the block ends; ``key`` names the setting that says where."""
     host, port = listening_at(listen)
     open_now: set[asyncio.Task[None]] = set()
 
@@ -51,7 +53,7 @@ async def metrics_page(listen: str, page: Callable[[], Awaitable[str]]) -> Async
     except OSError as error:
         raise BadInput(
             "cannot listen at {value}: {why}",
-            place="metrics.listen",
+            place=key,
             value=listen,
             why=error.strerror or error,
         ) from None
@@ -86,7 +88,7 @@ def _response(status: str, text: str, *, head_only: bool = False) -> bytes:
 
 
 def ask(listen: str, *, within: float = 3.0) -> str | None:
-    """Return the page of a station that runs here; None when nobody answers."""
+    """Return the page of a service that runs here; None when nobody answers."""
     host, port = listening_at(listen)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - that is asked, not bound
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"

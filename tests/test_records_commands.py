@@ -334,6 +334,8 @@ async def test_no_secret_is_seen_from_outside(tmp_path: Path, postgres: Postgres
     [
         ('[store]\nrecords = "mysql://x/y"\n', "store.records: this is a file, or a database"),
         ('[records]\nkey = "x"\n', "records.key: this key is not known"),
+        ('[records]\nmetrics = "9465"\n', "records.metrics: 9465 is no address and port"),
+        ('[metrics]\nlisten = "127.0.0.1:9465"\n', "metrics: this key is not known"),
         ('[[records.trusted]]\nid = "k-1"\n', "records.trusted[0].public: this key is missing"),
         (
             '[[records.trusted]]\nid = "k-1"\npublic = "AAAA"\nfrom = 2026-01-01\nuntil = 2027-01-01\n',
@@ -376,14 +378,18 @@ async def test_a_database_that_goes_away_is_waited_for(tmp_path: Path) -> None:
             f'mpe = "0.75 g"\n[[records.trusted]]\n{trusted}\n' + scale_bench(1),
             broker=broker.port,
         )
-        async with tera_at_work("records", "serve", "--config", config) as serving:
+        often = {"WATCHDOG_USEC": "3000000"}  # as the manager wants it: a look each second
+        serve = ("records", "serve", "--config", config)
+        async with tera_at_work(*serve, environment=often) as serving:
             await line_with(serving.stderr, "records system of office 3516")
             server.kill()
+            await line_with(serving.stderr, "the store cannot be written: the database")
             async with tera_at_work("run", "--config", bench) as service:
                 await line_with(service.stderr, "the station runs")
                 await publish_order(broker, order("P-1", "timbangan-1"))
                 await line_with(serving.stderr, "not stored, no receipt given", within=60)
                 await asyncio.to_thread(server.start)
+                await line_with(serving.stderr, "the store can be written again", within=60)
                 await line_with(service.stderr, "timbangan-1 is conforming", within=60)
                 listing = ("records", "list", "--config", config, "--json")
                 async with asyncio.timeout(60):

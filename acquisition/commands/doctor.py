@@ -34,6 +34,7 @@ from acquisition.finding import Finding
 from acquisition.instruments import Lines, is_read_by_eye, is_simulated, make_driver
 from acquisition.language import choose, english_for_programs, t
 from acquisition.output import console, print_json, table
+from acquisition.records_at_work import records_at_work
 from acquisition.records_findings import examine_records_system
 from acquisition.register import approved_digests
 from acquisition.simulated_workshop import SimulatedWorkshop
@@ -94,6 +95,7 @@ async def _examine_station(settings: Station) -> list[Finding]:
     findings += computer_findings(settings.store.outbox)
     service = Service.of(settings)
     findings += service_findings(service)
+    findings += records_at_work(settings)
     findings.append(await _outbox(service, settings.store.outbox))
     findings += await damage_findings(settings.store.outbox, at_work=bool(service.benches))
     findings += await number_findings(settings.store.outbox)

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,21 +20,22 @@ from typing import Any
 from rich.text import Text
 
 from acquisition.config import Premises, load_records_system
+from acquisition.exposition import to_text
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
 from acquisition.journal import Journal, open_journal
 from acquisition.language import choose, t
 from acquisition.notify import notify
 from acquisition.output import console, print_json, table, word
-from acquisition.records_system import conflicts, find, find_one, open_store
-from acquisition.station import broker_address
+from acquisition.records_gauges import gather
+from acquisition.records_service import receiving
+from acquisition.records_system import conflicts, find, find_one
+from acquisition.scrape import metrics_page
 from acquisition.stopping import stop_signal
 from acquisition.verdict_page import show_verification
-from broker.access import RECORDS
 from broker.keyring import Signer
 from broker.outbox_archive import archive
 from broker.record import decode, digest
 from broker.stored import StoredRecord
-from broker.subscriber import Subscriber
 
 log = Journal(__name__)
 
@@ -84,41 +86,32 @@ def _serve(settings: Premises, name: str) -> int:
 
 async def _receive(settings: Premises, signer: Signer, name: str) -> int:
     stopped = stop_signal()
-    address = broker_address(settings, RECORDS)
-    store = await open_store(settings)
-    try:
-        subscriber = Subscriber(store, address, settings.office.code, signer.key, name=name)
-        receiving = asyncio.create_task(subscriber.run(), name="records system")
-        receiving.add_done_callback(lambda task: _end(stopped, task))
+    async with receiving(settings, signer, name) as records, AsyncExitStack() as more:
+        if settings.records.metrics is not None:
+
+            async def page() -> str:
+                return to_text(gather(records))
+
+            listen = settings.records.metrics
+            await more.enter_async_context(metrics_page(listen, page, "records.metrics"))
         log.info(
             "the records system of office {office} runs on {file}; SIGTERM stops it",
             event="started",
             office=settings.office.code,
-            file=store.name,
+            file=records.store.name,
         )
         notify("READY=1")
         try:
             code = await stopped
         finally:
             notify("STOPPING=1")
-            receiving.cancel()
-            await asyncio.gather(receiving, return_exceptions=True)
-    finally:
-        await store.close()
     log.info(
         "stopped; {accepted} records stored or found again, {refused} refused",
         event="stopped",
-        accepted=subscriber.accepted,
-        refused=subscriber.refused,
+        accepted=records.subscriber.accepted,
+        refused=records.subscriber.refused,
     )
     return code
-
-
-def _end(stopped: "asyncio.Future[int]", task: "asyncio.Task[None]") -> None:
-    """Have the program end with a fault that nobody foresaw, instead of sleeping through it."""
-    error = None if task.cancelled() else task.exception()
-    if error is not None and not stopped.done():
-        stopped.set_exception(error)
 
 
 def _day(text: str | None, place: str) -> str | None:
