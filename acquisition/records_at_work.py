@@ -24,9 +24,9 @@ def records_at_work(settings: Premises) -> list[Finding]:
 def findings_of(service: Service) -> list[Finding]:
     """Say what the numbers of a records system at work tell."""
     what = t("records system")
-    count = int(service.number("tera_store_records") or 0)
+    count = int(service.number("tera_records_stored_total") or 0)
     return [
-        Finding(what, "ok", t("at work; {count} records are stored", count=count)),
+        Finding(what, "ok", t("at work; {count} new records since it began", count=count)),
         *stuck_findings(service, t("start it again: systemctl restart tante-sari-records")),
         *_troubles(service, what),
         *_benches(service),

@@ -122,7 +122,7 @@ async def test_the_numbers_tell_what_came_what_lacks_and_which_bench_is_silent(
     assert said.startswith(f"tera: records.metrics: cannot listen at {listen}: ")
     found = {row["check"]: row for row in map(json.loads, doctor.stdout.splitlines())}
     assert found["own keys"]["state"] == found["broker"]["state"] == "ok"
-    assert found["records system"]["text"].startswith("at work; ")
+    assert found["records system"]["text"] == "at work; 5 new records since it began"
     assert found["bench meja"]["text"] == "1 of its numbers lack a record"
     assert found["numbers"]["state"] == "note"
     assert found["benches"]["text"].startswith("2 delivered; ")
@@ -182,14 +182,18 @@ def test_what_does_not_go_well_is_said(
 ) -> None:
     monkeypatch.setenv("TERA_LANG", "en")
     well, found = findings_of(service(**numbers))
-    assert well.text == "at work; 7 records are stored"
+    assert well.text == "at work; 7 new records since it began"
     assert (found.state, found.text[: len(said)]) == (state, said)
 
 
 def service(**numbers: float) -> Service:
     """Return a records system that shows these numbers."""
     families = []
-    usual = {"tera_store_records": 7.0, "tera_store_writable": 1.0, "tera_broker_connected": 1.0}
+    usual = {
+        "tera_records_stored_total": 7.0,
+        "tera_store_writable": 1.0,
+        "tera_broker_connected": 1.0,
+    }
     for name, value in {**usual, **numbers}.items():
         family = Family(name, "gauge", "A number.")
         family.add(value)
