@@ -54,6 +54,7 @@ def _add_records(command: Command, configured: Configured) -> None:
             "tera records serve\n"
             "  tera records list --bench meja-timbangan --verdict nonconforming\n"
             "  tera records show 41\n"
+            "  tera records order P-118 timbangan-1 timbangan-2 --owner 'Toko Maju'\n"
             "  tera records archive --before 2026-01-01 --to /media/usb/arsip",
         )
     )
@@ -97,6 +98,19 @@ def _add_records(command: Command, configured: Configured) -> None:
         type=Path,
         metavar=t("FILE"),
         help=t("a store, an archive or an outbox instead of the configured store"),
+    )
+    ordered = actions.add("order", t("have instruments verified, or withdraw such an order"))
+    ordered.add_argument("order", metavar=t("ORDER"), help=t("name of the order"))
+    ordered.add_argument(
+        "instruments",
+        nargs="*",
+        metavar=t("INSTRUMENT"),
+        help=t("names of instruments as the configurations of the stations have them"),
+    )
+    ordered.add_argument("--owner", metavar=t("TEXT"), help=t("whose instruments they are"))
+    ordered.add_argument("--trial", action="store_true", help=t("an order for trials"))
+    ordered.add_argument(
+        "--withdraw", action="store_true", help=t("withdraw the order: it is finished")
     )
     actions.add("conflicts", t("what contradicts a stored record, for a person to look at"))
     archive = actions.add(

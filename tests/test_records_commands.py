@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from acquisition.cli import main
 from broker.failure import ConflictingRecord
 from broker.outbox import Outbox
 from broker.record import digest, encode
@@ -16,7 +17,15 @@ from broker.store import RecordStore
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, Mosquitto
 from tests.postgres import PASSWORD, Postgres
 from tests.records import receipt, start, verdict, verify_once
-from tests.stations import line_with, order, publish_order, scale_bench, tera, tera_at_work
+from tests.stations import (
+    line_with,
+    order,
+    publish_order,
+    scale_bench,
+    tera,
+    tera_at_work,
+    write_station,
+)
 
 needs_mosquitto = pytest.mark.skipif(None in (PROGRAM, PUBLISH), reason=MISSING)
 
@@ -196,6 +205,67 @@ def test_the_doctor_examines_a_records_system_too(tmp_path: Path) -> None:
     assert row["state"] == "note"  # ten days are soon over
     lines(tera("keys", "rotate", "--config", config, "--json"))
     assert {row["check"]: row["state"] for row in doctor(config)}["own keys"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("P-7",), "name the instruments"),
+        (("P-7", ""), "name the instruments"),
+        (("P-7", "timbangan-1", "--withdraw"), "withdrawn as a whole"),
+        (("a/b", "timbangan-1"), "cannot be part of an MQTT topic"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    config = write_config(tmp_path)
+    assert main(["records", "order", *arguments, "--config", str(config)]) == 2
+    [sentence] = capsys.readouterr().err.splitlines()
+    assert said in sentence
+
+
+@needs_mosquitto
+async def test_the_office_places_an_order_and_withdraws_it(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path)
+    access = tmp_path / "access"
+    access.write_text(
+        "topic readwrite #\ntopic deny tera/v1/3516/trial/orders/+\n", encoding="utf-8"
+    )
+    access.chmod(0o600)
+    with (tmp_path / "mosquitto.conf").open("a", encoding="utf-8") as settings:
+        settings.write(f"acl_file {access}\n")
+    office = tmp_path / "office"
+    office.mkdir()
+    config = write_config(office, broker=broker.port)
+    place = ("records", "order", "P-7")
+
+    async def told(*arguments: str | Path) -> tuple[int, bytes, bytes]:
+        done = await asyncio.to_thread(tera, *arguments, "--config", config)
+        return done.returncode, done.stdout, done.stderr
+
+    assert "did not accept" in refused(*place, "timbangan-1", "--config", config, code=3)
+    await broker.start()
+    (tmp_path / "bench").mkdir()
+    bench = write_station(tmp_path / "bench", scale_bench(1), broker=broker.port)
+    try:
+        code, out, err = await told(*place, "timbangan-1", "timbangan-2", "--owner", "Pasar 12")
+        assert (code, out) == (0, b"order P-7 is placed: timbangan-1, timbangan-2\n"), err
+        async with tera_at_work("run", "--config", bench) as service:  # comes after the order
+            await line_with(service.stderr, "order P-7 names timbangan-2")
+            await line_with(service.stderr, "order P-7: timbangan-1 is verified as number 1")
+            assert await told(*place, "--withdraw") == (0, b"order P-7 is withdrawn\n", b"")
+            outbox = await Outbox.open(bench.parent / "data" / "outbox.sqlite")
+            try:
+                async with asyncio.timeout(10):
+                    while await outbox.orders():
+                        await asyncio.sleep(0.05)
+            finally:
+                await outbox.close()
+        code, _, err = await told(*place, "timbangan-1", "--trial")
+        assert (code, b"does not let us publish" in err) == (3, True)
+    finally:
+        broker.kill()
 
 
 async def test_a_damaged_record_is_named(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from rich.text import Text
 
+from acquisition.commands.order import order
 from acquisition.config import Premises, load_records_system
 from acquisition.exposition import to_text
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
@@ -59,6 +60,8 @@ def main(arguments: argparse.Namespace) -> int:
             return _serve(settings, arguments.name)
         case "list" | "show":
             return _look(file or settings, arguments)
+        case "order":
+            return order(settings, arguments)
         case "conflicts":
             return _conflicts(settings, arguments)
         case "archive":
