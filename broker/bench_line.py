@@ -257,8 +257,9 @@ class BenchLine:
             if numbers != self._numbers:
                 self._numbers = numbers
                 self._news.set()
-            await change.wait()
-            await asyncio.sleep(_COUNT_EVERY)
+                await asyncio.sleep(_COUNT_EVERY)
+            else:
+                await change.wait()
 
     def _refuse(self, topic: str, error: BrokerError) -> None:
         if self._shared.refusals.is_news(topic, error):

@@ -271,10 +271,13 @@ def order(name: str, *instruments: str) -> dict[str, Any]:
     }
 
 
-async def publish_order(broker: Mosquitto, given: dict[str, Any]) -> None:
-    """Publish an order as a records system does, with mosquitto_pub."""
+async def publish_order(
+    broker: Mosquitto, given: dict[str, Any], *, withdrawn: bool = False
+) -> None:
+    """Publish an order as a records system does, or withdraw it, with mosquitto_pub."""
+    body = ("-n",) if withdrawn else ("-m", json.dumps(given))
     peer = await asyncio.create_subprocess_exec(
         *(str(PUBLISH), "-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", "-r"),
-        *("-t", f"tera/v1/3516/orders/{given['order']}", "-m", json.dumps(given)),
+        *("-t", f"tera/v1/3516/orders/{given['order']}", *body),
     )
     assert await peer.wait() == 0
