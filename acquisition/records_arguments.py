@@ -75,6 +75,11 @@ def _add_records(command: Command, configured: Configured) -> None:
         help=t("a store, an archive or an outbox instead of the configured store"),
     )
     listed.add_argument("--kind", choices=["start", "verdict", "abandonment"], help=t("only these"))
+    listed.add_argument(
+        "--serial",
+        metavar=t("NUMBER"),
+        help=t("only verdicts on the instrument with this serial number"),
+    )
     listed.add_argument("--bench", metavar=t("NAME"), help=t("only of this bench"))
     listed.add_argument(
         "--verdict",

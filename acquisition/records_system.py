@@ -11,6 +11,7 @@ from acquisition.config import Premises
 from acquisition.faults import BadInput
 from acquisition.station import secret_in
 from broker.outbox_archive import read_archive
+from broker.record import encode
 from broker.store import RecordStore
 from broker.stored import Conflict, StoredRecord
 
@@ -43,6 +44,20 @@ async def find(place: Premises | Path, **asked: Any) -> Sequence[StoredRecord]:
         return _chosen(read_archive(outbox), **asked)
     async with _opened(place) as store:
         return await store.list(**asked)
+
+
+async def find_instrument(
+    place: Premises | Path, serial: str, **asked: Any
+) -> Sequence[StoredRecord]:
+    """Return the verdicts on the instruments with a serial number that are what is asked for."""
+    outbox = _outbox_among(place)
+    if outbox is None:
+        async with _opened(place) as store:
+            held = await store.verdicts_holding(encode({"serial": serial})[1:-1])
+    else:
+        held = tuple(read_archive(outbox))
+    own = [r for r in held if r.record.get("instrument", {}).get("serial") == serial]
+    return _chosen(own, **{**asked, "kind": "verdict"})
 
 
 async def find_one(place: Premises | Path, which: str) -> Sequence[StoredRecord]:

@@ -140,6 +140,9 @@ async def test_records_are_listed_by_what_is_asked_for(tmp_path: Path) -> None:
     assert listed("--bench", "other") == []
     assert listed("--since", "2026-01-01", "--before", "2999-01-01") == list(range(1, 11))
     assert listed("--before", "2026-01-01") == []
+    assert listed("--serial", "A-1042") == [2, 4, 6, 8, 10]
+    assert listed("--serial", "A-1042", "--verdict", "nonconforming", "--limit", "1") == [8]
+    assert listed("--serial", "A-104") == []
     printed = tera("records", "list", "--config", config, "--limit", "1")
     assert "TRIAL, not legal" in printed.stdout.decode()
     shown = tera("records", "show", "10", "--config", config)

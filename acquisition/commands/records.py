@@ -29,7 +29,7 @@ from acquisition.notify import notify
 from acquisition.output import console, print_json, table, word
 from acquisition.records_gauges import gather
 from acquisition.records_service import receiving
-from acquisition.records_system import conflicts, find, find_one
+from acquisition.records_system import conflicts, find, find_instrument, find_one
 from acquisition.scrape import metrics_page
 from acquisition.stopping import stop_signal
 from acquisition.verdict_page import show_verification
@@ -145,7 +145,10 @@ def _list(place: Premises | Path, arguments: argparse.Namespace) -> int:
         "limit": arguments.limit or None,
         "newest": True,
     }
-    found = asyncio.run(find(place, **asked))
+    if arguments.serial is None:
+        found = asyncio.run(find(place, **asked))
+    else:
+        found = asyncio.run(find_instrument(place, arguments.serial, **asked))
     if arguments.json:
         print_json(_listed(record) for record in found)
     else:
