@@ -98,7 +98,8 @@ class Subscriber:
                     self._client_id, keep_session=True, refused=self._note_denied
                 ) as client:
                     version = self._connector.version
-                    log.info("records of office %s: connected, MQTT %s", self._office, version)
+                    level = logging.DEBUG if comeback.short else logging.INFO  # no storm of them
+                    log.log(level, "records of office %s: connected, MQTT %s", self._office, version)
                     comeback.made()
                     self.connections += 1
                     await self._serve(client)
