@@ -35,6 +35,8 @@ from broker.sending import Sending
 
 log = logging.getLogger(__name__)
 
+_ANSWER_WITHIN = 2.0
+"""So long [s] after a connection a records system has told the numbers that it knows, or is away."""
 _COUNT_EVERY = 5.0
 """Least pause [s] between two statements of a bench's numbers."""
 _SIGNED_AT = {"receipt": "received", "receipts": "received", "missing": "asked", "latest": "said"}
@@ -156,22 +158,23 @@ class BenchLine:
         return Will(self._topics.state(self.name), self._state("offline"), 1, True)
 
     async def _serve(self, client: Client) -> None:
+        given = 0
         if self._shared.station and not self._gone:
             state = self._topics.state(self.name)
             statement = self._state("online")
             given = await claim(client, state, statement, self.name, self._shared.station)
-            await self._compare(given, stored=False)
             self._holder = Holder(self.name, self._shared.station)
         for topic in self._receipts:
             await client.subscribe(topic, qos=1)
         if not self._gone:
             for prefix in self._orders:
                 await client.subscribe(f"{prefix}+", qos=1)
+            await self._compare(given, stored=False)
             await self._say(client, "online")
         self.online = True
         self._shared.moved()
-        if not self._shared.trust.keys:  # nobody's answer would count
-            self.compared.set()
+        wait = _ANSWER_WITHIN if self._shared.trust.keys else 0.0  # nobody else's answer counts
+        asyncio.get_running_loop().call_later(wait, self.compared.set)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(client))
@@ -247,19 +250,23 @@ class BenchLine:
         if older is not None and str(older) != self._older:
             log.error("%s", older)
         self._older = str(older or "")
-        self._numbers = await self._shared.outbox.numbers(self.name)
+        await self._look_at_numbers()
 
     async def _count(self) -> None:
         """Say which numbers are given and delivered, now and then while they change."""
         while True:
             change = self._shared.outbox.change(self.name)
-            numbers = await self._shared.outbox.numbers(self.name)
-            if numbers != self._numbers:
-                self._numbers = numbers
-                self._news.set()
+            if await self._look_at_numbers():
                 await asyncio.sleep(_COUNT_EVERY)
             else:
                 await change.wait()
+
+    async def _look_at_numbers(self) -> bool:
+        """Have the numbers of the bench said if they have changed; return whether they have."""
+        before, self._numbers = self._numbers, await self._shared.outbox.numbers(self.name)
+        if self._numbers != before:
+            self._news.set()
+        return self._numbers != before
 
     def _refuse(self, topic: str, error: BrokerError) -> None:
         if self._shared.refusals.is_news(topic, error):

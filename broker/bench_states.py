@@ -20,6 +20,8 @@ class Said:
     trial: bool
     delivered: Delivered
     """Numbers that it has receipts for."""
+    given: int
+    """Highest number that it knows to be given."""
     came: bool
     """Whether it has come online since it was heard last: it is told what is stored of it."""
 
@@ -62,4 +64,4 @@ class BenchStates:
         if came:
             self._came[bench, trial] = since
         delivered = Delivered(numbers["started"], numbers["ended"]) if numbers else NOTHING
-        return Said(bench, trial, delivered, came)
+        return Said(bench, trial, delivered, numbers.get("given", 0), came)

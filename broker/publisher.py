@@ -18,7 +18,7 @@ from broker.failure import BrokerAway
 from broker.outbox import Order, Outbox, wait_at_most
 from broker.seal import Trust
 
-_ANSWER_WITHIN = 2.0
+_COMPARED_WITHIN = 3.0
 """Longest wait [s] before a bench's first run for what broker and records system know of it."""
 _ALL_OUT = 2048
 """Most rows of a station that are out without a receipt."""
@@ -140,8 +140,8 @@ class Publisher:
     async def compare_numbers(self, bench: str) -> None:
         """Wait a moment before a run until others were asked which numbers of a bench were given."""
         line = self._benches[bench]
-        await wait_at_most(line.compared, _ANSWER_WITHIN)
-        line.compared.set()  # who did not answer is not waited for again
+        await wait_at_most(line.compared, _COMPARED_WITHIN)
+        line.compared.set()  # a broker that does not even refuse is not waited for again
 
     def offer_live(self, bench: str, instrument: str, payload: Mapping[str, Any]) -> None:
         """Hand over an indication for the next live block; never waits."""

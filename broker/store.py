@@ -39,6 +39,8 @@ _PAGE = 16384
 """Bytes of a page of SQLite: a verdict of 20 kB costs a third less in two of them than in five."""
 _MANY = 1000
 """So many conflicts are counted, and no more: there are few, or somebody makes them."""
+_FAR = 100
+"""Numbers of a bench that follow one another are not so far apart, whatever is still on its way."""
 _STRETCHES = 100
 """Most stretches of missing numbers that are named at once."""
 
@@ -236,12 +238,23 @@ class RecordStore:
 
         return await self._committer.read(work)
 
-    async def highest(self, office: str, bench: str) -> int:
-        """Return the highest number of a bench that is stored, 0 when there is none."""
+    async def latest(self, office: str, bench: str, given: int) -> int:
+        """Return how far the numbers of a bench go on here behind one that it knows to be given.
+
+        A number far behind the others does not count: somebody invented it.
+        """
 
         def work(db: Rows) -> int:
-            sql = "SELECT max(number) FROM stored WHERE office = ? AND bench = ?"
-            return int(db.execute(sql, (office, bench)).fetchone()[0] or 0)
+            last = given
+            for (number,) in db.execute(
+                "SELECT number FROM stored WHERE office = ? AND bench = ? AND number > ?"
+                " ORDER BY number",
+                (office, bench, given),
+            ):
+                if number > last + _FAR:
+                    break
+                last = int(number)
+            return last
 
         return await self._committer.read(work)
 

@@ -62,7 +62,7 @@ class Subscriber:
         self._topics = (Topics(office), Topics(office, trial=True))
         self._asking = Asking(ask_after, ask_at_most_every)
         self._states = BenchStates(office)
-        self._came: dict[tuple[str, bool], None] = {}
+        self._came: dict[tuple[str, bool], int] = {}
         self._heard = asyncio.Event()
         self._refusals = Refusals()
         self.ready = asyncio.Event()
@@ -242,14 +242,14 @@ class Subscriber:
             said = self._states.read(topic, body)
             self._asking.stated(said.bench, said.trial, said.delivered, time.monotonic())
             if said.came:
-                self._came[said.bench, said.trial] = None
+                self._came[said.bench, said.trial] = said.given
             self._heard.set()
 
     async def _tell(self, client: Client) -> None:
-        """Tell each bench that came online the highest number of it that is stored."""
+        """Tell each bench that came online how far its numbers go here."""
         while self._came:
-            bench, trial = next(iter(self._came))
-            number = await self._store.highest(self._office, bench)
+            (bench, trial), given = next(iter(self._came.items()))
+            number = await self._store.latest(self._office, bench, given)
             del self._came[bench, trial]
             latest = {"schema": "tera/latest/1", "number": number, "said": timestamp()}
             message = self._signed(bench, trial, latest)

@@ -132,10 +132,11 @@ def test_only_the_state_of_the_bench_whose_topic_it_came_on_is_heard() -> None:
     assert states.is_one("tera/v1/3516/trial/state/meja")
     assert not states.is_one("tera/v1/3516/starts/state")
     said = states.read(STATE, encode(state))
-    assert (said.bench, said.trial, said.delivered, said.came) == ("meja", False, Delivered(), True)
+    assert (said.bench, said.trial, said.came) == ("meja", False, True)
+    assert (said.delivered, said.given) == (Delivered(), 0)
     numbers = {"given": 3, "started": 2, "ended": 1}
     said = states.read(STATE, encode({**state, "numbers": numbers}))
-    assert (said.delivered, said.came) == (Delivered(2, 1), False)
+    assert (said.delivered, said.given, said.came) == (Delivered(2, 1), 3, False)
     assert states.read(STATE, encode({**state, "connected": "2026-11-24T09:00:00.000Z"})).came
     states.forget()
     assert states.read(STATE, encode(state)).came

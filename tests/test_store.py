@@ -122,6 +122,10 @@ async def test_missing_unfinished_and_double_numbers_of_a_bench_are_found(
         Gap("3516", "meja", missing=(3, 5), unfinished=(2,), double=(4,)),
     )
     assert await store.missing("3516", "meja") == Missing(1, 6, ((2, 3), (5, 5)))
+    invented = {**start("meja"), "number": 9000}
+    assert [await store.latest("3516", "meja", given) for given in (0, 3, 6, 8)] == [6, 6, 6, 8]
+    await store.accept(encode(invented))  # so far behind that it is none of the bench's own
+    assert [await store.latest("3516", "meja", given) for given in (0, 6, 8)] == [6, 6, 8]
     assert await store.missing("3516", "tiruan") == Missing(1, 1, ())
     assert await store.missing("3516", "nowhere") == Missing(0, 0, ())
     assert {(name, trial) for name, trial, _ in await store.benches("3516")} == {
