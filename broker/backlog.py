@@ -58,10 +58,19 @@ class Backlog:
         """
         known = self._out.get(seq)
         tries = 1 if known is None else known.tries + 1
-        pause = max(self._first, 2 * self._latency) * 2 ** min(tries - 1, 20)
+        pause = self._pause() * 2 ** min(tries - 1, 20)
         first = now if known is None else known.first
         self._out[seq] = _Sent(tries, first, now + min(self._longest, pause))
         self.last = max(self.last, seq)
+
+    def hurry(self, now: float) -> None:
+        """Have everything go out again soon: the records system has come, after we do not know what."""
+        soon = now + self._pause()
+        for sent in self._out.values():
+            sent.due = min(sent.due, soon)
+
+    def _pause(self) -> float:
+        return max(self._first, 2 * self._latency)
 
     def receipted(self, seq: int, now: float) -> None:
         """Note a receipt that came at ``now`` [s]."""

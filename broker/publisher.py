@@ -57,7 +57,7 @@ class Publisher:
         certificates: Mapping[str, Tls] = MappingProxyType({}),
         station: str = "",
         publish_again: float = 2.0,
-        longest_pause: float = 60.0,
+        longest_pause: float = 600.0,
         live_depth: int = 256,
     ) -> None:
         """Take ``benches`` as name to whether it is a trial; pauses are in seconds.

@@ -49,6 +49,10 @@ class Sending:
         for seq in seqs:
             self._backlog.receipted(seq, now)
 
+    def hurry(self) -> None:
+        """Note that the records system has come: what has no receipt does not wait for long."""
+        self._backlog.hurry(time.monotonic())
+
     def asked(self, stretches: Stretches) -> None:
         """Note that the records system lacks numbers; what finds no room here is asked again."""
         with suppress(asyncio.QueueFull):

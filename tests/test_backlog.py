@@ -28,6 +28,21 @@ def test_what_has_no_receipt_goes_out_again_after_growing_pauses() -> None:
     assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
+def test_after_hours_without_a_records_system_what_waits_goes_out_soon_when_it_comes() -> None:
+    backlog = Backlog(3, 1.0, 600.0)
+    now = 0.0
+    for _ in range(14):
+        backlog.sent(7, now)
+        now += backlog.next_due(now)
+    assert backlog.next_due(now - 600.0) == 600.0
+    backlog.sent(7, now)
+    backlog.hurry(now + 5.0)
+    assert backlog.next_due(now + 5.0) == 1.0
+    backlog.sent(8, now + 5.0)
+    backlog.hurry(now + 5.1)  # what has just gone out does not go again because of it
+    assert backlog.next_due(now + 5.0) == 1.0
+
+
 def test_a_record_that_is_never_receipted_does_not_block_the_later_ones_for_ever() -> None:
     backlog = Backlog(1, 1.0, 8.0)
     for now in range(3):
