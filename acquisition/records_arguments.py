@@ -118,6 +118,17 @@ def _add_records(command: Command, configured: Configured) -> None:
         "--withdraw", action="store_true", help=t("withdraw the order: it is finished")
     )
     actions.add("conflicts", t("what contradicts a stored record, for a person to look at"))
+    copied = actions.add(
+        "copy", t("take the records of another store, an archive or an outbox into this store")
+    )
+    copied.add_argument(
+        "--from",
+        dest="file",
+        type=Path,
+        required=True,
+        metavar=t("FILE"),
+        help=t("a store, an archive or an outbox; it stays as it is"),
+    )
     archive = actions.add(
         "archive", t("move from the outbox of this station what is receipted and old")
     )

@@ -15,6 +15,9 @@ from broker.record import encode
 from broker.store import RecordStore
 from broker.stored import Conflict, StoredRecord
 
+_TOGETHER = 500
+"""Records of a store that are read at once."""
+
 
 async def open_store(settings: Premises) -> RecordStore:
     """Open the configured store, making it when it is not there yet."""
@@ -78,6 +81,21 @@ async def conflicts(settings: Premises) -> Sequence[Conflict]:
         return ()
     async with _opened(settings) as store:
         return await store.conflicts()
+
+
+async def read_all(file: Path) -> AsyncIterator[StoredRecord]:
+    """Yield every record of a store, an archive or an outbox, a few at a time."""
+    outbox = _outbox_among(file)
+    if outbox is not None:
+        for record in read_archive(outbox):
+            yield record
+        return
+    async with _opened(file) as store:
+        after = 0
+        while found := await store.list(after=after, limit=_TOGETHER):
+            for record in found:
+                yield record
+            after = found[-1].stored
 
 
 @asynccontextmanager

@@ -217,6 +217,8 @@ async def running(
             Lines(settings.store.captures, settings.store.captures_mb),
         )
         try:
+            if address is None:
+                await _of_this_office(settings, outbox)
             await _abandon_left_runs(settings, outbox)
             if go_on:
                 await _go_on(outbox)
@@ -245,6 +247,20 @@ async def _abandon_left_runs(settings: Station, outbox: Outbox) -> None:
                 count=len(left),
                 verifications=", ".join(left),
             )
+
+
+async def _of_this_office(settings: Station, outbox: Outbox) -> None:
+    """Refuse an outbox of another office, whose records nobody here takes and whose numbers go on."""
+    other = await outbox.office()
+    if other not in (None, settings.office.code):
+        raise BadInput(
+            "the outbox {file} belongs to office {other}, and {waiting} of its records wait: deliver"
+            " them under that code; then name another file here",
+            place="store.outbox",
+            file=settings.store.outbox,
+            other=other,
+            waiting=(await outbox.counts()).waiting,
+        )
 
 
 async def _go_on(outbox: Outbox) -> None:

@@ -104,7 +104,10 @@ class Signer:
         self._keys = read_keys(folder)
         if self.key() is None:
             raise BadSecret(
-                "no key in {file} is valid today: `tera keys rotate` makes one", file=folder
+                "no key in {file} is valid today, which is {day} by the clock of this computer:"
+                " correct the clock, or make one with `tera keys rotate`",
+                file=folder,
+                day=today(),
             )
 
     @property

@@ -223,6 +223,15 @@ class Outbox:
         """Return what keeps benches from giving numbers."""
         return await self._committer.read(held_up_benches)
 
+    async def office(self) -> str | None:
+        """Return the office of the last record whose bytes are here; None when there is none."""
+
+        def work(db: sqlite3.Connection) -> str | None:
+            found = db.execute("SELECT body FROM content ORDER BY seq DESC LIMIT 1").fetchone()
+            return None if found is None else str(decode(found[0])["office"])
+
+        return await self._committer.read(work)
+
     async def benches_waiting(self) -> set[str]:
         """Return the benches that have a row without a receipt."""
 

@@ -124,10 +124,13 @@ class Trust:
         day = _day(signed)
         if not key.valid_from <= day <= key.valid_until or _today() > key.valid_until:
             raise Untrusted(
-                "it is signed by the key {key}, which counts from {first} to {last} only",
+                "it is signed by the key {key} on {day}, which counts from {first} to {last} only;"
+                " here it is {today}",
                 key=key.id,
+                day=day,
                 first=key.valid_from,
                 last=key.valid_until,
+                today=_today(),
             )
         if not verify(record, self._loaded[name]):
             raise Untrusted("its signature by the key {key} does not fit", key=key.id)

@@ -91,6 +91,7 @@ class RecordStore:
     async def keep_all(self, items: Sequence[Arrival]) -> tuple[int | ConflictingRecord, ...]:
         """Commit records together, each as the bytes it came in; return the number of each.
 
+        What comes from another store keeps its number and the time of its arrival where that is free.
         What contradicts a stored record is kept aside and answered with the conflict.
         """
         now = timestamp()
@@ -108,6 +109,7 @@ class RecordStore:
         trial: bool | None = None,
         since: str | None = None,
         before: str | None = None,
+        after: int | None = None,
         limit: int | None = None,
         newest: bool = False,
     ) -> tuple[StoredRecord, ...]:
@@ -123,6 +125,7 @@ class RecordStore:
             "trial = ?": None if trial is None else int(trial),
             "received_at >= ?": since,
             "received_at < ?": before,
+            "stored > ?": after,
         }
         asked = {clause: value for clause, value in wanted.items() if value is not None}
         sql = f"SELECT {_COLUMNS} FROM stored" + _where(asked)  # noqa: S608 - our own words
@@ -313,7 +316,9 @@ def _keep(
     db: Rows, items: Sequence[Arrival], now: str
 ) -> tuple[tuple[int | ConflictingRecord, ...], Counter[str]]:
     there = _stored_before(db, {item.id for item in items})
-    [(last,)] = db.execute("SELECT max(stored) FROM stored").fetchall()
+    [(highest,)] = db.execute("SELECT max(stored) FROM stored").fetchall()
+    kept = _numbers_kept(db, items)
+    last = max(highest or 0, *kept, 0)
     fresh: list[tuple[Any, ...]] = []
     aside: list[tuple[Any, ...]] = []
     numbers: list[int | ConflictingRecord] = []
@@ -321,7 +326,12 @@ def _keep(
         place = (item.id, item.kind == "start")  # one start, and one outcome of either kind
         own = (item.kind, item.digest)
         if place not in there:
-            there[place] = (*own, (last or 0) + len(fresh) + 1)
+            if isinstance(item, StoredRecord) and item.stored in kept:
+                there[place] = (*own, item.stored)
+                kept.discard(item.stored)
+            else:
+                last += 1
+                there[place] = (*own, last)
             fresh.append(_row(there[place][2], item, now))
         if there[place][:2] == own:
             numbers.append(there[place][2])
@@ -356,6 +366,16 @@ def _keep(
     return tuple(numbers), taken
 
 
+def _numbers_kept(db: Rows, items: Sequence[Arrival]) -> set[int]:
+    """Return the numbers that records of another store had there and may keep here."""
+    wanted = sorted({item.stored for item in items if isinstance(item, StoredRecord)} - {0})
+    if not wanted:
+        return set()
+    places = ", ".join("?" * len(wanted))
+    found = db.execute(f"SELECT stored FROM stored WHERE stored IN ({places})", wanted)  # noqa: S608 - only places
+    return set(wanted) - {number for (number,) in found}
+
+
 def _stored_before(db: Rows, names: set[str]) -> dict[tuple[str, bool], tuple[str, str, int]]:
     if not names:
         return {}
@@ -378,6 +398,6 @@ def _row(stored: int, item: Arrival, now: str) -> tuple[Any, ...]:
         int(item.trial),
         item.verdict,
         item.digest,
-        now,
+        (item.received_at if isinstance(item, StoredRecord) else "") or now,
         item.body,
     )

@@ -99,7 +99,9 @@ class Subscriber:
                 ) as client:
                     version = self._connector.version
                     level = logging.DEBUG if comeback.short else logging.INFO  # no storm of them
-                    log.log(level, "records of office %s: connected, MQTT %s", self._office, version)
+                    log.log(
+                        level, "records of office %s: connected, MQTT %s", self._office, version
+                    )
                     comeback.made()
                     self.connections += 1
                     await self._serve(client)

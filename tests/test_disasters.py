@@ -9,7 +9,7 @@ import pytest
 
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, Mosquitto
 from tests.offices import Office, copy_of, put_back
-from tests.stations import line_with, tera
+from tests.stations import line_with, order, publish_order, tera
 
 pytestmark = pytest.mark.skipif(None in (PROGRAM, PUBLISH), reason=MISSING)
 
@@ -97,3 +97,29 @@ async def test_an_outbox_that_is_older_than_what_went_out_of_it_gives_no_number_
             after = await office.stored(8)
     assert {key: after[key] for key in known} == known
     assert after.keys() - known.keys() == {("meja-1", 4, "start"), ("meja-1", 4, "verdict")}
+
+
+async def test_a_broker_that_is_wiped_in_the_middle_of_runs_loses_nothing(
+    tmp_path: Path, office: Office
+) -> None:
+    """Sessions, retained states and orders, and what was in flight are gone, as with another broker."""
+    async with office.receiving(), office.working() as station:
+        for number in range(1, 3):
+            await publish_order(office.broker, order(f"W-{number}", "timbangan-1"))
+            await line_with(station.stderr, f"is verified as number {number} of bench meja-1")
+            office.broker.kill()
+            (tmp_path / "mosquitto.db").unlink(missing_ok=True)
+            await office.broker.start()
+            await office.stored(2 * number)
+        await office.receipted()
+
+
+async def test_an_outbox_of_another_office_is_refused_and_says_what_waits(office: Office) -> None:
+    async with office.working() as station:
+        await office.verify(station)
+    text = office.station.read_text(encoding="utf-8")
+    office.station.write_text(text.replace('code = "3516"', 'code = "9999"'), encoding="utf-8")
+    refused = await asyncio.to_thread(tera, "run", "--config", office.station)
+    assert refused.returncode == 2
+    said = refused.stderr.decode().splitlines()[-1]
+    assert "belongs to office 3516, and 2 of its records wait" in said

@@ -20,6 +20,7 @@ from typing import Any
 from rich.text import Text
 
 from acquisition.commands.order import order
+from acquisition.commands.records_copy import copy_records
 from acquisition.config import Premises, load_records_system
 from acquisition.exposition import to_text
 from acquisition.faults import CONFORMING, NONCONFORMING, BadInput
@@ -51,6 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
         file is not None
         and arguments.config == Path("config.toml")
         and not arguments.config.exists()
+        and arguments.action != "copy"
     ):
         return _look(file, arguments)  # an archive, on any computer
     settings = load_records_system(arguments.config)
@@ -66,6 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
             return _conflicts(settings, arguments)
         case "archive":
             return _archive(settings, arguments)
+        case "copy":
+            return asyncio.run(copy_records(settings, arguments))
     raise BadInput(
         "certificates are not made yet: `tera records show` prints what one would rest on",
         place="tera records certificate",
