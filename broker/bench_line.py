@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _ANSWER_WITHIN = 2.0
 """So long [s] after a connection a records system has told the numbers that it knows, or is away."""
+_FARTHEST = 1_000_000
+"""No bench gives so many numbers that its outbox knows nothing of; whoever says so invents."""
 _COUNT_EVERY = 5.0
 """Least pause [s] between two statements of a bench's numbers."""
 _SIGNED_AT = {"receipt": "received", "receipts": "received", "missing": "asked", "latest": "said"}
@@ -169,7 +171,10 @@ class BenchLine:
         if not self._gone:
             for prefix in self._orders:
                 await client.subscribe(f"{prefix}+", qos=1)
-            await self._compare(given, stored=False)
+            try:
+                await self._compare(given, stored=False)
+            except BadRecord as error:
+                self._refuse(self._topics.state(self.name), error)
             await self._say(client, "online")
         self.online = True
         self._shared.moved()
@@ -246,7 +251,16 @@ class BenchLine:
             self._refuse(topic, trouble)
 
     async def _compare(self, given: int, *, stored: bool) -> None:
-        """Say it when a number was given that is not here: then no number is given any more."""
+        """Say it when a number was given that is not here: then no number is given any more.
+
+        BadRecord when it cannot be: a bench that took it would soon have no number left.
+        """
+        if given > self._numbers.given + _FARTHEST:
+            raise BadRecord(
+                "number {number} was not given here, where {last} is the last",
+                number=given,
+                last=self._numbers.given,
+            )
         older = await self._shared.outbox.note_given(self.name, given, stored=stored)
         if older is not None and str(older) != self._older:
             log.error("%s", older)

@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.records import KEY, SOFTWARE, TIME, TRUST, receipt, start, until, ver
 from tests.test_commands import listening
 
 STATE = "tera/v1/3516/state/meja"
+RECEIPTS = "tera/v1/3516/receipts/meja"
 
 
 @pytest.fixture
@@ -145,6 +147,15 @@ def test_only_the_state_of_the_bench_whose_topic_it_came_on_is_heard() -> None:
             states.read(STATE, encode({**state, **other}))
 
 
+async def told(broker: Mosquitto, topic: str, message: Mapping[str, Any], *more: str) -> None:
+    """Publish a message from outside."""
+    peer = await asyncio.create_subprocess_exec(
+        *(str(PUBLISH), "-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", *more),
+        *("-t", topic, "-m", encode(message).decode()),
+    )
+    assert await peer.wait() == 0
+
+
 @asynccontextmanager
 async def speaking(file: Path, broker: Mosquitto, trust: Trust) -> AsyncIterator[Publisher]:
     """Run the publisher of a station with one bench until it says that it is offline."""
@@ -190,6 +201,29 @@ async def test_the_broker_remembers_what_a_bench_gave_and_did_not_deliver(tmp_pa
         broker.kill()
 
 
+@pytest.mark.skipif(None in (PROGRAM, PUBLISH), reason=MISSING)
+async def test_numbers_that_cannot_have_been_given_are_refused_and_hold_nothing_up(
+    tmp_path: Path,
+) -> None:
+    """Without TLS anybody states what he likes, and a records system may repeat it."""
+    broker = Mosquitto(tmp_path)
+    await broker.start()
+    invented = 2**53 - 1
+    state = {"schema": "tera/state/1", "office": "3516", "bench": "meja", "state": "offline"}
+    stated = {**state, "numbers": {"given": invented, "started": 0, "ended": 0}}
+    latest = {"schema": "tera/latest/1", "office": "3516", "bench": "meja", "said": TIME}
+    try:
+        await told(broker, STATE, stated, "-r")
+        async with speaking(tmp_path / "outbox.sqlite", broker, TRUST) as publisher:
+            await until(lambda: publisher.refused == 1)
+            await told(broker, RECEIPTS, sign({**latest, "number": invented}, KEY))
+            await until(lambda: publisher.refused == 2)
+            await publisher.compare_numbers("meja")
+            assert await number_of_next(publisher.outbox) == 1
+    finally:
+        broker.kill()
+
+
 @pytest.mark.skipif(None in (PROGRAM, PUBLISH, SUBSCRIBE), reason=MISSING)
 async def test_only_a_records_system_that_is_trusted_says_which_number_is_the_last(
     tmp_path: Path,
@@ -203,11 +237,7 @@ async def test_only_a_records_system_that_is_trusted_says_which_number_is_the_la
     try:
         async with speaking(tmp_path / "outbox.sqlite", broker, TRUST) as publisher:
             for message in (forged, foreign, {**latest, "number": 9}, signed):
-                peer = await asyncio.create_subprocess_exec(
-                    *(str(PUBLISH), "-h", "127.0.0.1", "-p", str(broker.port), "-q", "1"),
-                    *("-t", "tera/v1/3516/receipts/meja", "-m", encode(message).decode()),
-                )
-                assert await peer.wait() == 0
+                await told(broker, RECEIPTS, message)
             line = publisher.benches["meja"]
             await until(line.compared.is_set)
             assert publisher.refused == 3
