@@ -1,7 +1,7 @@
 """When a bench is asked again: soon after something is missing, then ever more seldom."""
 
 from broker.asking import Asking
-from broker.stored import Missing
+from broker.stored import NOTHING, Delivered, Missing
 
 WHOLE = Missing(9, 9, ())
 LACKING = Missing(3, 9, ((4, 5),))
@@ -60,3 +60,25 @@ def test_of_each_bench_is_known_what_it_lacks_and_when_it_was_last_heard() -> No
     assert (meja.highest, meja.missing, meja.last) == (9, 2, "2026-11-24T09:00:00.000Z")
     asking.looked("meja", WHOLE, 4.0)
     assert meja.missing == 0
+
+
+def test_a_bench_that_says_what_it_delivered_is_looked_at_when_that_is_news() -> None:
+    asking = Asking(2.0, 60.0)
+    asking.stated("meja", True, Delivered(5, 4), 0.0)
+    asking.stated("meja", False, Delivered(3, 3), 0.0)  # on its other topic, from before
+    assert list(asking.due(2.0)) == [("meja", True, 0, Delivered(5, 4))]
+    asking.looked("meja", WHOLE, 2.0)
+    asking.stated("meja", True, Delivered(5, 4), 3.0)
+    assert list(asking.due(99.0)) == []
+    asking.stated("meja", True, Delivered(5, 5), 100.0)
+    assert list(asking.due(102.0)) == [("meja", True, 9, Delivered(5, 5))]
+    asking.stated("meja", True, NOTHING, 102.0)  # what was last said counts
+    assert list(asking.due(102.0)) == [("meja", True, 9, Delivered(3, 3))]
+
+
+def test_nothing_is_taken_for_complete_after_the_store_was_away() -> None:
+    asking = Asking(2.0, 60.0)
+    asking.heard("meja", False, 0.0)
+    asking.looked("meja", WHOLE, 2.0)
+    asking.forget(50.0)
+    assert due(asking, 52.0) == [("meja", False, 0)]

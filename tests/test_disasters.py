@@ -9,7 +9,8 @@ import pytest
 
 from tests.mosquitto import MISSING, PROGRAM, PUBLISH, Mosquitto
 from tests.offices import Office, copy_of, put_back
-from tests.stations import line_with, order, publish_order, tera
+from tests.stations import line_with, order, publish_order, scale_bench, tera
+from tests.test_clock_watch import LIBRARY
 
 pytestmark = pytest.mark.skipif(None in (PROGRAM, PUBLISH), reason=MISSING)
 
@@ -114,7 +115,9 @@ async def test_a_broker_that_is_wiped_in_the_middle_of_runs_loses_nothing(
         await office.receipted()
 
 
-async def test_an_outbox_of_another_office_is_refused_and_says_what_waits(office: Office) -> None:
+async def test_what_waits_is_named_when_the_office_changes_and_goes_out_when_the_bench_does(
+    office: Office,
+) -> None:
     async with office.working() as station:
         await office.verify(station)
     text = office.station.read_text(encoding="utf-8")
@@ -123,3 +126,24 @@ async def test_an_outbox_of_another_office_is_refused_and_says_what_waits(office
     assert refused.returncode == 2
     said = refused.stderr.decode().splitlines()[-1]
     assert "belongs to office 3516, and 2 of its records wait" in said
+    office.write(office.key, scale_bench().replace('"meja-1"', '"meja-baru"'))
+    async with office.receiving(), office.working():
+        stored = await office.stored(2)
+        await office.receipted()
+    assert stored.keys() == {("meja-1", 1, "start"), ("meja-1", 1, "verdict")}
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed (Debian: faketime)")
+def test_a_computer_that_begins_in_another_century_says_so_and_verifies_nothing(
+    office: Office,
+) -> None:
+    for when, command, code, said in (
+        ("1970-01-02", ("verify", "timbangan-1", "--unattended"), 2, "is in force on 1970-01-0"),
+        ("2000-01-01", ("records", "serve"), 2, "valid today, which is 2000-01-0"),
+    ):
+        config = office.records if command[0] == "records" else office.station
+        clock = {"LD_PRELOAD": LIBRARY or "", "FAKETIME": f"@{when} 12:00:00"}
+        clock["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+        done = tera(*command, "--config", config, environment=clock)
+        assert done.returncode == code, done.stderr.decode()
+        assert said in done.stderr.decode().splitlines()[-1]
