@@ -157,13 +157,17 @@ class BenchLine:
     def _will(self) -> Will | None:
         if self._gone:
             return None
-        return Will(self._topics.state(self.name), self._state("offline"), 1, True)
+        return Will(
+            self._topics.state(self.name), self._state("offline", numbers=self._numbers), 1, True
+        )
 
     async def _serve(self, client: Client) -> None:
         given = 0
         if self._shared.station and not self._gone:
             state = self._topics.state(self.name)
-            statement = self._state("online")
+            statement = self._state(
+                "online", numbers=None
+            )  # what is said to it now is not heard yet
             given = await claim(client, state, statement, self.name, self._shared.station)
             self._holder = Holder(self.name, self._shared.station)
         for topic in self._receipts:
@@ -325,9 +329,10 @@ class BenchLine:
 
     async def _say(self, client: Client, state: str, *, within: float = 10.0) -> None:
         topic = self._topics.state(self.name)
-        await client.publish(topic, self._state(state), qos=1, retain=True, timeout=within)
+        body = self._state(state, numbers=self._numbers)
+        await client.publish(topic, body, qos=1, retain=True, timeout=within)
 
-    def _state(self, state: str) -> bytes:
+    def _state(self, state: str, *, numbers: Numbers | None) -> bytes:
         return encode(
             {
                 "schema": "tera/state/1",
@@ -336,7 +341,7 @@ class BenchLine:
                 "state": state,
                 **({"station": self._shared.station} if self._shared.station else {}),
                 "connected": self._connected_at,
-                "numbers": self._numbers.to_message(),
+                **({} if numbers is None else {"numbers": numbers.to_message()}),
                 "faults": self._faults,
                 "software": self._shared.software,
             }

@@ -58,9 +58,10 @@ class BenchStates:
         if (said["office"], said["bench"]) != (self._office, bench):
             raise BadRecord("the state of bench {bench} is not its own", bench=bench)
         trial = self._topics[f"{prefix}/"]
-        numbers = said.get("numbers", {})
+        numbers = said.get("numbers", {})  # without them it does not listen yet, or never does
         since = (said.get("station", ""), said["connected"])
-        came = said["state"] == "online" and self._came.get((bench, trial)) != since
+        online = said["state"] == "online" and bool(numbers)
+        came = online and self._came.get((bench, trial)) != since
         if came:
             self._came[bench, trial] = since
         delivered = Delivered(numbers["started"], numbers["ended"]) if numbers else NOTHING

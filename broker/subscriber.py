@@ -250,9 +250,12 @@ class Subscriber:
     async def _tell(self, client: Client) -> None:
         """Tell each bench that came online how far its numbers go here."""
         while self._came:
-            (bench, trial), given = next(iter(self._came.items()))
-            number = await self._store.latest(self._office, bench, given)
-            del self._came[bench, trial]
+            (bench, trial), given = self._came.popitem()
+            try:
+                number = await self._store.latest(self._office, bench, given)
+            except BrokerError:
+                self._came.setdefault((bench, trial), given)  # unless it has come again meanwhile
+                raise
             latest = {"schema": "tera/latest/1", "number": number, "said": timestamp()}
             message = self._signed(bench, trial, latest)
             if message is not None:
